@@ -1,0 +1,78 @@
+"""The LoRA layers in a live model: put in, switched off and on, scaled. Files are `export`'s business.
+
+Layers are toggled, never fused into the weights: taking a fused LoRA out again leaves the base model changed in its
+last bits, and then the base column would prove nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from peft import LoraConfig, inject_adapter_in_model
+from peft.tuners.lora import LoraLayer
+from torch import nn
+
+from loratui.engine.families.family import Family
+from loratui.engine.noise import generator
+from loratui.lab.settings import Lora
+
+ADAPTER = "lora"
+
+
+def layers(models: Mapping[str, nn.Module]) -> Iterator[LoraLayer]:
+    for model in models.values():
+        yield from (m for m in model.modules() if isinstance(m, LoraLayer))
+
+
+def inject(family: Family, lora: Lora, seed: int) -> dict[str, nn.Module]:
+    """Put fresh LoRA layers into the model's parts and return those parts by prefix.
+
+    down is Kaiming-uniform, up is zero, as in every trainer; the draw depends on `seed` alone. Layers are float32
+    whatever the model's own precision.
+    """
+    models = family.adapted(lora.text_encoder)
+    targets = family.lora_targets(lora.targets)
+    for prefix, model in models.items():
+        config = LoraConfig(
+            r=lora.rank,
+            lora_alpha=lora.alpha or lora.rank,  # type: ignore[arg-type]  # PEFT divides it: a float is fine
+            lora_dropout=lora.dropout,
+            target_modules=targets[prefix],
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(generator("adapter", seed, prefix).initial_seed())
+            inject_adapter_in_model(config, model, adapter_name=ADAPTER)
+        for layer in (m for m in model.modules() if isinstance(m, LoraLayer)):
+            layer.lora_A[ADAPTER].float()
+            layer.lora_B[ADAPTER].float()
+    return models
+
+
+def parameters(model: nn.Module) -> list[nn.Parameter]:
+    return [p for p in model.parameters() if p.requires_grad]
+
+
+@contextmanager
+def strength(models: Mapping[str, nn.Module], scale: float | None) -> Iterator[None]:
+    """Inside: the LoRA at `scale` times its own strength, or switched off when None. Outside: as in training."""
+    found = list(layers(models))
+    training = {prefix: model.training for prefix, model in models.items()}
+    for model in models.values():
+        model.eval()
+    for layer in found:
+        if scale is None:
+            layer.enable_adapters(False)
+        else:
+            layer.set_scale(ADAPTER, scale)
+    try:
+        yield
+    finally:
+        for layer in found:
+            if scale is None:
+                layer.enable_adapters(True)  # also turns the layers' gradients back on
+            else:
+                layer.set_scale(ADAPTER, 1.0)
+        for prefix, model in models.items():
+            model.train(training[prefix])

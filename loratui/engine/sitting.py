@@ -1,0 +1,365 @@
+"""One sitting of a run: from the load to the last picture, and all that happens between two steps.
+
+`Sitting.after` is what the loop calls. It reads numbers from the device only every `log_every` steps, so a loss that
+is not finite is found a few steps late; nothing is saved before the losses up to that point are known to be finite.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from loratui.engine import checkpoint, export
+from loratui.engine.checkpoint import Progress
+from loratui.engine.families import load_family
+from loratui.engine.loop import train
+from loratui import __version__
+from loratui.engine.metadata import LoraRecord, RecordedImage, lora_metadata
+from loratui.engine.sample import Cell, Drawn, Sampler, cells, write_sheets
+from loratui.engine.task import Task, check_images, prepare
+from loratui.engine.worker import Signals, explain, out_of_memory
+from loratui.lab import requests
+from loratui.lab.errors import LabError
+from loratui.lab.events import EventLog
+from loratui.lab.record import Record, output_name
+from loratui.lab.runs import RunFolder, latest_resume, remove_leftovers
+
+STATE_EVERY_SECONDS = 300.0  # a killed run loses at most this much, whatever its checkpoints
+
+
+class NotFiniteError(LabError):
+    """A loss that is not a number any more: the weights behind it are of no use."""
+
+
+class Sitting:
+    """One process's time with a run."""
+
+    def __init__(self, run: RunFolder, record: Record, log: EventLog, signals: Signals) -> None:
+        self.run, self.record, self.log, self.signals = run, record, log, signals
+        self.settings = record.settings
+        self.began = time.monotonic()
+        self.drawn: list[Drawn] = []
+        self.sheets: list[Path] = []
+        self.lora: Path | None = None
+        self.payload = ""
+        self.lora_step = -1
+        self.saved_at = self.began
+        self.saved_step = -1
+        self._load()
+
+    # -- before the first step --------------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        quieten()
+        remove_leftovers(self.run)
+        check_images(self.record)
+        device = pick_device(self.settings.train.device)
+        dtype = pick_dtype(self.settings.train.precision, device)
+        self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="fp16" if dtype == torch.float16 else "no")
+        self.main = self.accelerator.is_main_process
+        if self.accelerator.num_processes > 1:
+            device = self.accelerator.device
+        family = load_family(self.record.model, device, dtype)
+        self._say(f"loading {self.record.base_name} on {describe(device)}, {str(dtype).removeprefix('torch.')}")
+        self.task = prepare(self.record, family, self.accelerator, self._say)
+        family.release()
+        self.sampler = Sampler(self.run, self.task)
+        state = latest_resume(self.run)
+        self.progress = checkpoint.load(state, self.task) if state else Progress(started_at=time.time())
+        self.earlier_seconds = self.progress.seconds
+        self.saved_step = self.progress.step if state else -1
+        steps = self.settings.train.log_every
+        self.ring = torch.zeros(steps, device=device)  # losses wait here, on the device, until they are read together
+        self.waiting: list[tuple[int, float]] = []  # steps whose losses are in the ring, and their rates
+        self.read_at = time.monotonic()
+
+    def _say(self, text: str) -> None:
+        if self.accelerator.is_main_process:
+            self.log.emit("message", text=text)
+
+    # -- the run ----------------------------------------------------------------------------------------------
+
+    def run_to_end(self) -> str:
+        """Train, save and sample; returns finished, max_minutes, stop, or the name of a signal."""
+        plan, progress = self.record.plan, self.progress
+        self.log.emit(
+            "state",
+            state="running",
+            step=progress.step,
+            total=plan.total_steps,
+            arithmetic=plan.arithmetic,
+            device=describe(self.task.family.device),
+            trainable=sum(p.numel() for m in self.task.models.values() for p in m.parameters() if p.requires_grad),
+        )
+        if progress.step == 0:
+            self._probe(0)
+            if self.saved_step < 0:
+                self._save_state()
+        reason = train(self.task, progress.step, self.after)
+        self._read_losses()
+        if self.lora_step != progress.step:
+            self._save_lora()
+        if reason in ("finished", "max_minutes") and self.settings.sample.every != "never":
+            self._sample()
+        return reason
+
+    def after(self, done: int, loss: torch.Tensor, rate: float) -> str | None:
+        """What happens between two steps. Returns a reason to end, or None."""
+        plan, train = self.record.plan, self.settings.train
+        self.ring[(done - 1) % len(self.ring)] = loss
+        self.waiting.append((done, rate))
+        reason = self._wish()
+        due_lora = done in plan.checkpoint_steps
+        due_sample = done in plan.sample_steps and done < plan.total_steps
+        due_state = time.monotonic() - self.saved_at > STATE_EVERY_SECONDS
+        due_probe = bool(train.probe_every) and (done % train.probe_every == 0 or done == plan.total_steps)
+        asked = requests.pending(self.run)
+        if (reason or due_lora or due_sample or due_state or due_probe or asked or done == plan.total_steps
+                or len(self.waiting) == len(self.ring)):  # fmt: skip
+            self._read_losses()
+        if due_probe:
+            self._probe(done)
+        if due_lora or "checkpoint" in asked:
+            requests.take(self.run, "checkpoint")
+            self._save_lora()
+        elif due_state:
+            self._save_state()
+        if due_sample or "sample" in asked:
+            self._sample(requests.take(self.run, "sample"))
+        if "pause" in asked and not reason:
+            reason = self._pause()
+        return reason
+
+    def _wish(self) -> str | None:
+        """Why the run should end now, if it should."""
+        if self.signals.number:
+            return {2: "SIGINT", 15: "SIGTERM"}.get(self.signals.number, "SIGHUP")
+        if "stop" in requests.pending(self.run):
+            requests.take(self.run, "stop")
+            return "stop"
+        limit = self.settings.train.max_minutes * 60
+        return "max_minutes" if limit and self._seconds() > limit else None
+
+    def _pause(self) -> str | None:
+        self._save_state()
+        self.log.emit("state", state="paused", step=self.progress.step)
+        reason = None
+        while "pause" in requests.pending(self.run) and not (reason := self._wish()):
+            time.sleep(0.1)
+        if not reason:
+            self.log.emit("state", state="running", step=self.progress.step, total=self.record.plan.total_steps)
+        self.read_at = time.monotonic()
+        return reason
+
+    def _seconds(self) -> float:
+        return self.earlier_seconds + time.monotonic() - self.began
+
+    # -- numbers ----------------------------------------------------------------------------------------------
+
+    def _read_losses(self) -> None:
+        """Take the waiting losses off the device, into the average and the log. NotFiniteError names the step."""
+        if not self.waiting:
+            return
+        if self.accelerator.num_processes > 1:
+            self.ring = self.accelerator.reduce(self.ring, "sum")
+        values = self.ring.tolist()
+        now = time.monotonic()
+        pace = len(self.waiting) / max(1e-9, now - self.read_at)
+        steps, self.waiting, self.read_at = self.waiting, [], now
+        for done, rate in steps:
+            loss = values[(done - 1) % len(values)]
+            if not math.isfinite(loss):
+                raise NotFiniteError(self._not_finite(done, loss))
+            self.progress.step = done
+            smoothed = self.progress.follow(loss)
+            if self.main:
+                self.log.emit(
+                    "step",
+                    step=done,
+                    epoch=self.record.plan.epoch_of(done),
+                    loss=round(loss, 6),
+                    smoothed=round(smoothed, 6),
+                    lr=rate,
+                    it_s=round(pace, 2),
+                    memory=self.task.family.memory(),
+                )
+        self.progress.seconds = self._seconds()
+        self.ring.zero_()
+
+    def _not_finite(self, done: int, loss: float) -> str:
+        names = sorted({self.record.images[i].name for micro in self.task.slots(done - 1) for i, _, _ in micro})
+        kept = f"the state of step {self.saved_step} and every checkpoint before are kept" if self.saved_step >= 0 else ""
+        return (
+            f"step {done}: the loss is {loss}, on {', '.join(names[:5])}; {kept}. Usually the learning rate is too high "
+            f"(train.learning_rate = {self.settings.train.learning_rate:g}) or half precision overflows "
+            '(train.precision = "fp32" or "bf16")'
+        )
+
+    def _probe(self, done: int) -> None:
+        loss = self.task.probe()
+        if self.progress.first_probe is None:
+            self.progress.first_probe = loss
+        self.progress.last_probe = loss
+        if self.main:
+            self.log.emit("probe", step=done, loss=round(loss, 6))
+        self.read_at = time.monotonic()
+
+    # -- what is kept -----------------------------------------------------------------------------------------
+
+    def _save_state(self) -> None:
+        if self.main:
+            checkpoint.save(self.run, self.task, self.progress)
+        self.saved_at, self.saved_step = time.monotonic(), self.progress.step
+
+    def _save_lora(self) -> None:
+        """The LoRA for people and other tools, and with it the state to resume from: state first."""
+        self._save_state()
+        if not self.main:
+            return
+        step = self.progress.step
+        path = self.run.checkpoint_file(step)
+        weights = export.adapter_weights(self.task.models)
+        self.payload = export.save_lora(path, weights, lora_metadata(self._lora_record(step)))
+        self.lora, self.lora_step = path, step
+        self.log.emit("checkpoint", step=step, path=str(path), sha256=self.payload)
+        self.read_at = time.monotonic()
+
+    def _lora_record(self, step: int) -> LoraRecord:
+        record, plan = self.record, self.record.plan
+        buckets = Counter({size: 0 for size in {image.bucket for image in record.images}})
+        for image in record.images:
+            buckets[image.bucket] += image.repeats
+        return LoraRecord(
+            output_name=output_name(record, step),
+            settings=self.settings,
+            precision=PRECISION_NAMES[self.task.family.dtype],
+            step=step,
+            epoch=plan.epoch_of(step),
+            total_steps=plan.total_steps,
+            total_epochs=math.ceil(plan.epochs),
+            batches_per_epoch=plan.batches_per_epoch,
+            images=tuple(RecordedImage(Path(i.path).parent.name, i.caption, i.repeats) for i in record.images),
+            resolution=(record.resolution, record.resolution),
+            buckets=buckets,
+            base_name=record.base_name,
+            base_hashes=record.hashes,
+            started_at=self.progress.started_at,
+            finished_at=time.time(),
+            run=self.run.id,
+            session_id=self.run.id,
+            version=__version__,
+            prediction_type=str(self.task.family.facts()["prediction_type"]),
+        )
+
+    def _sample(self, asked: Any = None) -> None:
+        """Draw what the settings ask for, or the prompts of a request. Whatever fails, training goes on."""
+        if not self.main:
+            return
+        try:
+            if self.lora_step != self.progress.step:
+                self._save_lora()  # so that the LoRA behind every picture is a file
+            step, sample = self.progress.step, self.settings.sample
+            prompts = self.record.prompts
+            if isinstance(asked, dict) and asked.get("prompts"):
+                lines = tuple(str(line) for line in asked["prompts"])
+                prompts = self.record.sized(replace(sample, prompts=lines, prompt=()).resolved([]))
+            wanted = cells(prompts, (None, *sample.scales))
+            drawn = []
+            for picture in self.sampler.draw(wanted, step, self.payload):
+                drawn.append(picture)
+                if picture.cell.scale is not None:
+                    self.log.emit("sample", step=step, path=str(picture.path))
+            title = " · ".join(text for text in (self.record.project, self.record.question) if text)
+            self.sheets = write_sheets(self.run, in_sheet_order(drawn, wanted), title, step)
+            for sheet in self.sheets:
+                self.log.emit("sample", step=step, path=str(sheet), sheet=True)
+        except Exception as error:
+            what = explain(error)
+            if out_of_memory(error):
+                what += "; these pictures were left out, training goes on"
+            self.log.emit("warning", text=f"sampling at step {self.progress.step} failed: {what}")
+        finally:
+            self.task.family.release()
+            self.read_at = time.monotonic()
+
+    def final_record(self) -> dict[str, Any]:
+        """What the last event says of the whole run. Sizes of ΔW are Frobenius norms over all adapted layers."""
+        weights = export.adapter_weights(self.task.models)
+        delta, base = export.delta_norm(weights), export.weight_norm(self.task.models, weights)
+        return {
+            "run": str(self.run.path),
+            "step": self.progress.step,
+            "total": self.record.plan.total_steps,
+            "seconds": round(self._seconds(), 2),
+            "loss": self.progress.smoothed,
+            "first_probe": self.progress.first_probe,
+            "last_probe": self.progress.last_probe,
+            "delta_norm": delta,
+            "relative_delta": delta / base if base else 0.0,
+            "lora": str(self.lora) if self.lora else None,
+            "lora_sha256": self.payload or None,
+            "sheet": str(self.sheets[-1]) if self.sheets else None,
+            "log": str(self.run.log_file),
+            "memory": self.task.family.memory(),
+        }
+
+
+def in_sheet_order(drawn: list[Drawn], wanted: list[Cell]) -> list[Drawn]:
+    place = {cell: i for i, cell in enumerate(wanted)}
+    return sorted(drawn, key=lambda d: place[d.cell])
+
+
+# -- the machine --------------------------------------------------------------------------------------------------
+
+PRECISION_NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
+
+
+def pick_device(wanted: str) -> torch.device:
+    """The torch device for `train.device`. LabError when it is not there."""
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    device = torch.device(wanted)
+    present = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        "mps": int(torch.backends.mps.is_available()),
+    }[device.type]
+    if (device.index or 0) >= present:
+        raise LabError(f'train.device: {wanted!r}: this machine has {present} of these; take "auto" or "cpu"')
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+        torch.backends.cuda.matmul.allow_tf32 = True
+    return device
+
+
+def pick_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """auto: bf16 where a GPU has it, float32 elsewhere."""
+    if precision == "auto":
+        precision = "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+    if precision == "fp16" and device.type == "cpu":
+        raise LabError('train.precision: "fp16" does not train on a CPU; take "fp32", "bf16" or "auto"')
+    return next(dtype for dtype, name in PRECISION_NAMES.items() if name == precision)
+
+
+def describe(device: torch.device) -> str:
+    """The device in words a person knows it by."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
+
+
+def quieten() -> None:
+    """Libraries may not write on a terminal that shows a run: what matters is in the log."""
+    from diffusers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", module=r"(diffusers|transformers|peft|accelerate|torch)(\..*)?")

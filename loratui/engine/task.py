@@ -1,0 +1,231 @@
+"""What a run trains on, made ready: model, LoRA, cached tensors, optimiser, and the batches of every step.
+
+`Task.batches(step)` is a pure function of the frozen record and the step. Nothing here writes to the run folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from loratui.engine import adapter, noise, optimizer
+from loratui.engine.cache import TensorCache
+from loratui.engine.families.family import Family
+from loratui.lab.captions import caption_at
+from loratui.lab.dataset import load_pixels
+from loratui.lab.errors import LabError
+from loratui.lab.files import sha256_file
+from loratui.lab.order import Order, flip_at
+from loratui.lab.plan import Plan
+from loratui.lab.record import FrozenImage, Record
+from loratui.lab.settings import Settings
+
+ON_DEVICE_BYTES = 2 << 30  # a cached table up to this size lives on the device
+CAPTIONS_KEPT = 4096  # encoded captions held in memory; shuffled tags may make endlessly many
+PROBE_SAMPLES = 16
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One forward and backward pass. `share` is its part of the step: the samples it holds, of all in the step."""
+
+    latents: torch.Tensor
+    noise: torch.Tensor
+    timesteps: torch.Tensor
+    captions: torch.Tensor  # hidden states, or token ids where the text encoder is trained
+    share: float
+
+
+class Captions:
+    """Rows for captions, each encoded once: hidden states when the encoder is frozen, token ids when it is trained."""
+
+    def __init__(self, family: Family, cache: TensorCache, encoder_hash: str, trained: bool) -> None:
+        self.family, self.cache, self.encoder_hash, self.trained = family, cache, encoder_hash, trained
+        self.rows: dict[str, torch.Tensor] = {}
+
+    def take(self, texts: Sequence[str]) -> torch.Tensor:
+        """(n, 77, width) states or (n, 77) ids, on the device."""
+        missing = [text for text in dict.fromkeys(texts) if text not in self.rows]
+        if missing:
+            if len(self.rows) + len(missing) > CAPTIONS_KEPT:
+                self.rows.clear()
+                missing = list(dict.fromkeys(texts))
+            self.rows.update(zip(missing, self._encode(missing), strict=True))
+        return torch.stack([self.rows[text] for text in texts])
+
+    def _encode(self, texts: list[str]) -> list[torch.Tensor]:
+        if self.trained:
+            return list(self.family.token_ids(texts))
+        with torch.no_grad():
+            found = self.cache.fill(
+                [self.cache.key("states", text, self.encoder_hash) for text in texts],
+                lambda chunk: self.family.encode_tokens(self.family.token_ids([texts[i] for i in chunk])),
+            )
+        return [states.to(self.family.device) for states in found]
+
+
+@dataclass
+class Task:
+    """Everything the loop needs."""
+
+    record: Record
+    family: Family
+    accelerator: Accelerator
+    models: dict[str, nn.Module]
+    optimizer: torch.optim.Optimizer
+    order: Order
+    plan: Plan
+    captions: Captions
+    tables: dict[tuple[tuple[int, int], bool], torch.Tensor]  # by bucket and mirrored: latents of its images, stacked
+    rows: list[int] = field(default_factory=list)  # by image: its row in its bucket's table
+    probe_rows: list[int] = field(default_factory=list)
+
+    @property
+    def settings(self) -> Settings:
+        return self.record.settings
+
+    @property
+    def images(self) -> Sequence[FrozenImage]:
+        return self.record.images
+
+    def slots(self, step: int) -> list[list[tuple[int, bool, str]]]:
+        """Image index, mirrored, caption, of every sample of 0-based `step`, by micro-batch."""
+        dataset, seed = self.settings.dataset, self.settings.train.seed
+        out, slot = [], 0
+        for micro in self.order.micro_batches(step):
+            out.append([])
+            for index in micro:
+                caption = caption_at(self.images[index].caption, dataset, seed, step, slot)
+                out[-1].append((index, dataset.flip and flip_at(seed, step, slot), caption))
+                slot += 1
+        return out
+
+    def batches(self, step: int) -> list[Batch]:
+        """The micro-batches of 0-based `step`: of each, the part that belongs to this process."""
+        train, rank, world = self.settings.train, self.accelerator.process_index, self.accelerator.num_processes
+        slots = self.slots(step)
+        total = sum(len(micro) for micro in slots)
+        batches = []
+        for number, micro in enumerate(slots):
+            size = self.images[micro[0][0]].bucket
+            shape = (len(micro), *self.tables[size, False].shape[1:])
+            draw = noise.training_draw(train.seed, step, number, shape, self.family.train_timesteps, train.noise_offset)
+            mine = micro[rank::world]
+            if not mine:
+                continue
+            latents = torch.stack([self.tables[size, flip][self.rows[index]] for index, flip, _ in mine])
+            batches.append(
+                Batch(
+                    latents=latents.to(self.family.device, non_blocking=True),
+                    noise=draw.noise[rank::world].to(self.family.device, non_blocking=True),
+                    timesteps=draw.timesteps[rank::world].to(self.family.device, non_blocking=True),
+                    captions=self.captions.take([caption for _, _, caption in mine]),
+                    share=len(mine) / total,
+                )
+            )
+        return batches
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        """Mean weighted squared error of one batch, a scalar on the device."""
+        family, gamma = self.family, self.settings.train.min_snr_gamma
+        with family.autocast():
+            states = family.encode_tokens(batch.captions) if self.captions.trained else batch.captions
+            noisy = family.add_noise(batch.latents, batch.noise, batch.timesteps)
+            predicted = family.predict(noisy, batch.timesteps, states)
+        error = (predicted - family.target(batch.latents, batch.noise, batch.timesteps)).square().mean(dim=(1, 2, 3))
+        if gamma:
+            error = error * family.loss_weights(batch.timesteps, gamma)
+        return error.mean()
+
+    @torch.no_grad()
+    def probe(self) -> float:
+        """Mean squared error on fixed images, noise and timesteps: comparable between steps and between runs."""
+        with adapter.strength(self.models, 1.0):
+            size = self.images[self.probe_rows[0]].bucket
+            latents = torch.stack([self.tables[size, False][self.rows[i]] for i in self.probe_rows])
+            draw = noise.probe_draw(tuple(latents.shape), self.family.train_timesteps)
+            batch = Batch(
+                latents=latents.to(self.family.device),
+                noise=draw.noise.to(self.family.device),
+                timesteps=draw.timesteps.to(self.family.device),
+                captions=self.captions.take([self.images[i].caption for i in self.probe_rows]),
+                share=1.0,
+            )
+            with self.family.autocast():
+                states = self.family.encode_tokens(batch.captions) if self.captions.trained else batch.captions
+                noisy = self.family.add_noise(batch.latents, batch.noise, batch.timesteps)
+                predicted = self.family.predict(noisy, batch.timesteps, states)
+            target = self.family.target(batch.latents, batch.noise, batch.timesteps)
+            return float((predicted - target).square().mean())
+
+
+def prepare(record: Record, family: Family, accelerator: Accelerator, say: Callable[[str], None]) -> Task:
+    """Load, adapt and cache. `say` is told, in words, what takes time."""
+    settings = record.settings
+    latents = TensorCache("latents")
+    tables, rows = _latent_tables(record, family, latents, say)
+    captions = Captions(family, TensorCache("captions"), record.encoder_hash, settings.lora.text_encoder)
+    models = adapter.inject(family, settings.lora, settings.train.seed)
+    if settings.train.gradient_checkpointing:
+        family.gradient_checkpointing()
+    if not settings.lora.text_encoder:
+        say("encoding captions")
+        texts = [image.caption for image in record.images] + [""] * (settings.dataset.caption_dropout > 0)
+        captions.take(list(dict.fromkeys(texts))[:CAPTIONS_KEPT])
+    built = accelerator.prepare(optimizer.build(models, settings.train))
+    sizes = [image.bucket for image in record.images]
+    order = Order(
+        sizes,
+        [image.repeats for image in record.images],
+        settings.train.batch_size,
+        settings.train.gradient_accumulation,
+        settings.train.seed,
+    )
+    first = [i for i, size in enumerate(sizes) if size == sizes[0]]
+    probe_rows = [first[k % len(first)] for k in range(PROBE_SAMPLES)]
+    return Task(record, family, accelerator, models, built, order, record.plan, captions, tables, rows, probe_rows)
+
+
+def _latent_tables(
+    record: Record, family: Family, cache: TensorCache, say: Callable[[str], None]
+) -> tuple[dict[tuple[tuple[int, int], bool], torch.Tensor], list[int]]:
+    """Latents by bucket, plain and, where samples are mirrored, mirrored; and each image's row in its table."""
+    say(f"encoding {len(record.images)} images")
+    buckets: dict[tuple[int, int], list[int]] = {}
+    rows = []
+    for index, image in enumerate(record.images):
+        members = buckets.setdefault(image.bucket, [])
+        rows.append(len(members))
+        members.append(index)
+    tables = {}
+    for size, members in buckets.items():
+        for flip in (False, True) if record.settings.dataset.flip else (False,):
+            keys = [cache.key(record.images[i].sha256, size, flip, record.vae_hash) for i in members]
+            found = cache.fill(keys, lambda chunk: family.encode_images(_pixels(record, members, chunk, size, flip)))  # noqa: B023
+            table = torch.stack(found)
+            tables[size, flip] = table.to(family.device) if table.nbytes < ON_DEVICE_BYTES else table
+    return tables, rows
+
+
+def _pixels(record: Record, members: list[int], chunk: list[int], size: tuple[int, int], flip: bool) -> np.ndarray:
+    stack = np.stack([load_pixels(Path(record.images[members[i]].path), *size) for i in chunk])
+    return stack[:, :, ::-1] if flip else stack
+
+
+def check_images(record: Record) -> None:
+    """Refuse to train on images that are not the ones the record froze."""
+    for image in record.images:
+        path = Path(image.path)
+        if not path.is_file():
+            raise LabError(f"{path}: this image of the run is gone; put it back, or start a new run")
+        if sha256_file(path) != image.sha256:
+            raise LabError(
+                f"{path}: this image changed since the run was made; put the old one back, or start a new run "
+                "(--resume RUN --allow-changes goes on with the new one, and says so in the record)"
+            )

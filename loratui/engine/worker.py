@@ -1,0 +1,147 @@
+"""One run, from its frozen record to its last event: the only place where training meets the run folder.
+
+Takes the run's lock, waits its turn on the device before it imports anything heavy, then trains; between steps it
+logs, probes, saves, samples and obeys. It saves before it samples, and a failed sample ends nothing. How it is
+watched is not its business: everything it has to say goes into events.jsonl.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from loratui.lab import requests
+from loratui.lab.errors import LabError
+from loratui.lab.events import EventLog, Listener
+from loratui.lab.lock import RunLock, device_name, device_turn
+from loratui.lab.record import Record, read_record
+from loratui.lab.runs import RunFolder
+
+if TYPE_CHECKING:
+    from loratui.engine.sitting import Sitting
+
+RESERVE_BYTES = 1 << 16
+
+
+class Signals:
+    """SIGINT, SIGTERM and SIGHUP ask once; asked a second time the process ends at once, on its last saved state."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    @contextmanager
+    def caught(self) -> Iterator[Signals]:
+        wanted = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+        before = {number: signal.signal(number, self._receive) for number in wanted}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _receive(self, number: int, _: FrameType | None) -> None:
+        if self.number:
+            os._exit(128 + number)
+        self.number = number
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a sitting ended. `exit_code`: 0 finished, 1 failed, 128 + signal when stopped."""
+
+    state: str
+    exit_code: int
+    record: dict[str, Any]
+
+
+def work(run: RunFolder, listeners: Sequence[Listener] = ()) -> Outcome:
+    """Train a run whose record is frozen, from its latest saved state, until done or stopped.
+
+    LabError when another worker holds the run or its data changed; every other fault is an outcome, and logged.
+    """
+    record = read_record(run)
+    signals = Signals()
+    with RunLock(run.lock_file), signals.caught(), EventLog(run.events_file, listeners) as log:
+        reserve = run.path / ".reserve"
+        try:
+            # Room for the last lines of a run that fills the disk.
+            reserve.write_bytes(b"\0" * RESERVE_BYTES)
+            return _work(run, record, log, signals)
+        except Exception as error:
+            reserve.unlink(missing_ok=True)
+            return _failed(run, log, error)
+        finally:
+            reserve.unlink(missing_ok=True)
+
+
+def _work(run: RunFolder, record: Record, log: EventLog, signals: Signals) -> Outcome:
+    device = device_name(record.settings.train.device)
+
+    def waiting(ahead: int, holder: str) -> None:
+        log.emit("state", state="queued", ahead=ahead, holder=holder, device=device)
+
+    def stop_wanted() -> bool:
+        return bool(signals.number) or "stop" in requests.pending(run)
+
+    with device_turn(device, on_wait=waiting, should_stop=stop_wanted, label=run.id) as turn:
+        if not turn:
+            requests.take(run, "stop")
+            return _end(log, "stopped", _stop_code(signals), {"reason": "stopped while it waited for its turn"})
+        from loratui.engine.sitting import Sitting
+
+        sitting = Sitting(run, record, log, signals)
+        reason = sitting.run_to_end()
+        final = sitting.final_record()
+    if reason in ("finished", "max_minutes"):
+        return _end(log, "finished", 0, final | {"reason": reason})
+    return _end(log, "stopped", _stop_code(signals), final | {"reason": reason})
+
+
+def _stop_code(signals: Signals) -> int:
+    return 128 + (signals.number or signal.SIGTERM)
+
+
+def _end(log: EventLog, state: str, code: int, record: dict[str, Any]) -> Outcome:
+    return Outcome(state, code, log.emit("state", state=state, **record))
+
+
+def _failed(run: RunFolder, log: EventLog, error: Exception) -> Outcome:
+    text, code = explain(error), 2 if isinstance(error, LabError) else 1
+    with suppress(OSError):
+        if code == 1:
+            import traceback
+
+            (run.path / "traceback.txt").write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        return _end(log, "failed", code, {"reason": text})
+    print(text, file=sys.stderr)  # not even the log could take it
+    return Outcome("failed", code, {"kind": "state", "state": "failed", "reason": text})
+
+
+def explain(error: Exception) -> str:
+    """What went wrong, and what a person can do about it."""
+    text = str(error)
+    if isinstance(error, LabError):
+        return text
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{error.filename or 'the run folder'}: no space left on the disk; free some and resume the run: its last saved state is whole"
+    if out_of_memory(error):
+        return (
+            f"out of memory: {text.splitlines()[0]}; lower train.batch_size, dataset.resolution or sample.batch_size, "
+            "set train.gradient_checkpointing = true, or train.precision = \"bf16\""
+        )
+    return f"{type(error).__name__}: {text}"
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether a device or the machine ran out of memory; torch says it in several ways."""
+    if isinstance(error, MemoryError):
+        return True
+    words = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
+    return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)

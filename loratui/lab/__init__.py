@@ -1,0 +1,1 @@
+"""The domain: plain files in, plain objects out. No torch, no textual."""

@@ -1,0 +1,183 @@
+"""The event log of a run: one JSON object a line, only ever appended to, read while it is written.
+
+An event is `{"kind": …, "t": unix seconds, …}`. Kinds and their fields:
+
+    state       state: queued | running | paused | finished | stopped | failed; running says the step it starts from
+    step        step, epoch, loss, smoothed, lr, it_s, memory (bytes), …
+    probe       step, loss: the loss on fixed noise and timesteps, so that two steps can be compared
+    checkpoint  step, path          sample    step, path, sheet
+    warning     text                message   text
+
+Numbers that are not finite are the strings "nan", "inf" and "-inf", so that every line is valid JSON; `float()` reads
+them back. This module gives the kinds no further meaning, except in `Series`, which knows that a resumed run says
+again what the killed one said after its last saved step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import mmap
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from loratui.lab.files import append_whole
+
+Event = dict[str, Any]
+Listener = Callable[[Event], None]
+KINDS = ("state", "step", "probe", "checkpoint", "sample", "warning", "message")
+_KEPT = ("state", "checkpoint")  # these are forced to disk
+
+
+class EventLog:
+    """Appends events to a file and hands each to the listeners.
+
+    A line is one write, so a reader never sees two mixed; a line torn by a kill is closed first. A listener that
+    raises is dropped and the fact logged: a terminal that went away must not end a training run.
+    """
+
+    def __init__(self, path: Path, listeners: Iterable[Listener] = ()) -> None:
+        self.path = path
+        self.listeners = list(listeners)
+        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._torn = _ends_torn(self._file)
+
+    def emit(self, kind: str, **fields: Any) -> Event:
+        """Log one event and return it as it was written. OSError when the disk does not take it."""
+        if kind not in KINDS:
+            raise ValueError(f"unknown event kind {kind!r}; known are {', '.join(KINDS)}")
+        event: Event = {"kind": kind, "t": round(time.time(), 3), **{k: _jsonable(v) for k, v in fields.items()}}
+        line = json.dumps(event, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
+        content = b"\n" + line if self._torn else line
+        self._torn = True
+        append_whole(self._file, content, self.path)
+        self._torn = False
+        if kind in _KEPT:
+            os.fsync(self._file)
+        for listener in tuple(self.listeners):
+            try:
+                listener(event)
+            except Exception as error:  # whatever a watcher does, the run goes on
+                self.listeners.remove(listener)
+                self.emit("warning", text=f"a listener was dropped: {type(error).__name__}: {error}")
+        return event
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def __enter__(self) -> EventLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read_events(path: Path, offset: int = 0) -> tuple[list[Event], int]:
+    """The events after byte `offset`, and the offset to ask with next time.
+
+    A last line without its newline is left for the next call; a torn line in the middle is passed over. A file that
+    is missing has no events; one that became shorter is read from its start.
+    """
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size < offset:
+                offset = 0
+            file.seek(offset)
+            content = file.read()
+    except FileNotFoundError:
+        return [], 0
+    end = content.rfind(b"\n") + 1
+    events = [event for line in content[:end].split(b"\n") if (event := _parse(line)) is not None]
+    return events, offset + end
+
+
+def last_event(path: Path, kind: str) -> Event | None:
+    """The newest whole event of a kind, found from the end: cheap for a long log. None when there is none."""
+    needle = f'{{"kind":"{kind}",'.encode("ascii")
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            place = len(content)
+            while (place := content.rfind(needle, 0, place)) >= 0:
+                end = content.find(b"\n", place)
+                # A quotation mark inside a text is escaped, so only a line's own start can follow a newline.
+                if end >= 0 and (place == 0 or content[place - 1 : place] == b"\n"):
+                    event = _parse(content[place:end])
+                    if event is not None:
+                        return event
+    except (FileNotFoundError, ValueError):  # ValueError: an empty file cannot be mapped
+        pass
+    return None
+
+
+class Series:
+    """The numbers of a run by step, as they count: what a killed run logged past the step it resumed from is gone."""
+
+    def __init__(self) -> None:
+        self.steps: dict[int, Event] = {}
+        self.probes: dict[int, Event] = {}
+
+    def feed(self, events: Iterable[Event]) -> None:
+        """Take in further events, in their order."""
+        for event in events:
+            step = event.get("step")
+            if not isinstance(step, int) or isinstance(step, bool):
+                continue
+            kind = event["kind"]
+            if kind == "state" and event.get("state") == "running":
+                for series in (self.steps, self.probes):
+                    for past in [s for s in series if s > step]:
+                        del series[past]
+            elif kind in ("step", "probe"):
+                series = self.steps if kind == "step" else self.probes
+                series.pop(step, None)
+                series[step] = event
+
+    def points(self, field: str, kind: str = "step") -> tuple[list[int], list[float]]:
+        """Steps and values of one field, in step order; values may be nan or infinite."""
+        series = self.probes if kind == "probe" else self.steps
+        pairs = sorted((s, v) for s, event in series.items() if (v := _number(event.get(field))) is not None)
+        return [s for s, _ in pairs], [v for _, v in pairs]
+
+
+def read_series(path: Path) -> Series:
+    """The whole log at `path` as series."""
+    series = Series()
+    series.feed(read_events(path)[0])
+    return series
+
+
+def _ends_torn(descriptor: int) -> bool:
+    size = os.fstat(descriptor).st_size
+    return size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+
+
+def _parse(line: bytes) -> Event | None:
+    with contextlib.suppress(ValueError, RecursionError):
+        event = json.loads(line)
+        if isinstance(event, dict) and isinstance(event.get("kind"), str):
+            return event
+    return None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    return float(value) if value in ("nan", "inf", "-inf") else None
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(float(value))
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(k): _jsonable(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(v) for v in value]
+    if hasattr(value, "tolist"):  # a number or an array of numpy or torch
+        return _jsonable(value.tolist())
+    return str(value)

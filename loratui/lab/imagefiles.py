@@ -1,0 +1,208 @@
+"""One image file: what its header says, whether it is whole, and its pixels as training sees them.
+
+Colour handling in one place: EXIF orientation applied, transparency laid over white, 16-bit, palette, grey and CMYK
+turned into 8-bit RGB; of an animation the first frame. Colour profiles are not applied, as in the other trainers.
+Files are only read. Which files make a dataset is decided in dataset.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from stat import S_ISDIR, S_ISREG
+from typing import TYPE_CHECKING, Any
+
+from loratui.lab.errors import LabError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from PIL import Image
+
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP"}
+# Pillow is asked for these alone: some of its other readers start programs or guess at sizes.
+_READ = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
+_SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+_ORIENTATION = 0x0112
+_BROKEN = "export or copy the picture again, or take it out of the folder"
+
+
+class UnreadableImage(LabError):
+    """An image that cannot be trained on. `cause` says why, `remedy` what to do."""
+
+    def __init__(self, path: Path, cause: str, remedy: str = _BROKEN) -> None:
+        super().__init__(f"{path}: {cause}; {remedy}")
+        self.cause, self.remedy = cause, remedy
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known of an image file without its pixels; width and height are after EXIF orientation."""
+
+    sha256: str
+    width: int
+    height: int
+    format: str
+    animated: bool
+
+
+def read_header(path: Path) -> Header:
+    """Header and hash of an image that can be decoded, as far as that shows in its bytes.
+
+    A file that is not plainly whole (checksums, end mark) is decoded to find out. Raises UnreadableImage.
+    """
+    data = _bytes(path)
+    with _opened(path, data) as image:
+        width, height = image.size
+        kind = "JPEG" if image.format == "MPO" else str(image.format)
+        animated = image.format != "MPO" and bool(getattr(image, "is_animated", False))
+        chunks = _png_chunks(data) if kind == "PNG" else []
+        if not _is_whole(data, kind, chunks):
+            image.load()
+        turned = _may_be_turned(kind, chunks) and image.getexif().get(_ORIENTATION) in _SIDEWAYS
+    if turned:
+        width, height = height, width
+    return Header(hashlib.sha256(data).hexdigest(), width, height, kind, animated)
+
+
+def read_rgb(path: Path) -> Image.Image:
+    """The picture upright, in 8-bit RGB. Raises UnreadableImage."""
+    from PIL import ImageOps
+
+    with _opened(path, _bytes(path)) as image:
+        image.load()
+        return _to_rgb(ImageOps.exif_transpose(image))
+
+
+def fit(image: Image.Image, width: int, height: int) -> npt.NDArray[np.uint8]:
+    """Resized to cover (width, height) and cropped around the centre: uint8 (height, width, 3).
+
+    One LANCZOS pass over exactly the part of the picture that stays.
+    """
+    import numpy as np
+    from PIL import Image
+
+    if image.size != (width, height):
+        scale = min(image.width / width, image.height / height)
+        across, down = width * scale, height * scale
+        left, top = (image.width - across) / 2, (image.height - down) / 2
+        # Rounding must not push the box past the picture by a hair; Pillow refuses that.
+        box = (max(left, 0.0), max(top, 0.0), min(left + across, image.width), min(top + down, image.height))
+        image = image.resize((width, height), Image.Resampling.LANCZOS, box=box)
+    return np.array(image, dtype=np.uint8)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps Pillow's Python warnings (large picture, odd EXIF) off a screen that someone else draws."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        mode = path.stat().st_mode
+        if S_ISDIR(mode):
+            raise UnreadableImage(path, "a folder, not an image", "rename it or move it elsewhere")
+        if not S_ISREG(mode):  # reading a pipe would wait for ever
+            raise UnreadableImage(path, "not a regular file", "put the picture itself here")
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        cause = "a link to a file that is not there" if path.is_symlink() else "no such file"
+        raise UnreadableImage(path, cause, "put the picture itself here") from error
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UnreadableImage(path, f"cannot be read: {reason}", "put a readable picture here") from error
+    if not data:
+        raise UnreadableImage(path, "the file is empty")
+    return data
+
+
+@contextmanager
+def _opened(path: Path, data: bytes) -> Iterator[Image.Image]:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(data), formats=_READ) as image:
+            yield image
+    except UnidentifiedImageError as error:
+        cause, remedy = _what_else(data)
+        raise UnreadableImage(path, cause, remedy) from error
+    except Image.DecompressionBombError as error:
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise UnreadableImage(path, f"has more than {limit // 10**6} million pixels", "make it smaller") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # decoders meet broken bytes with nearly any exception; all mean: cannot be decoded
+        reason = str(error) or type(error).__name__
+        raise UnreadableImage(path, f"damaged or cut short ({reason})") from error
+
+
+def _what_else(data: bytes) -> tuple[str, str]:
+    """What a file that is no image may be, and what to do about it."""
+    start = data[:64].lstrip().lower()
+    if start.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer in place of the image", "run `git lfs pull`"
+    if start.startswith((b"<!doctype", b"<html")):
+        return "a web page saved under an image's name", "download the picture itself"
+    if data[4:8] == b"ftyp":
+        return "a HEIC or AVIF picture under another name", "convert it to PNG or JPEG"
+    return "not a picture in PNG, JPEG, WebP or BMP format", _BROKEN
+
+
+def _is_whole(data: bytes, kind: str, chunks: list[bytes]) -> bool:
+    """Whether the bytes are complete beyond doubt; False means only that decoding must tell."""
+    if kind == "PNG":
+        return bool(chunks) and chunks[-1].startswith(b"IEND")
+    if kind == "JPEG":
+        return data[-64:].rstrip(b"\0").endswith(b"\xff\xd9")
+    if kind == "WEBP":
+        return int.from_bytes(data[4:8], "little") + 8 <= len(data)
+    if kind == "BMP":
+        return 54 < int.from_bytes(data[2:6], "little") <= len(data)
+    return False
+
+
+def _may_be_turned(kind: str, chunks: list[bytes]) -> bool:
+    """Whether asking for EXIF is worth it: Pillow decodes a whole PNG to look for what is nearly never there."""
+    if kind != "PNG":
+        return True
+    marks = (b"eXIf", b"tEXtRaw profile type", b"zTXtRaw profile type", b"iTXtXML:com.adobe.xmp")
+    return any(chunk.startswith(marks) for chunk in chunks)
+
+
+def _png_chunks(data: bytes) -> list[bytes]:
+    """The beginnings of a PNG's chunks, name first, as far as their checksums hold."""
+    view, at = memoryview(data), 8
+    chunks: list[bytes] = []
+    while at + 12 <= len(data):
+        end = at + 8 + int.from_bytes(view[at : at + 4], "big")
+        if end + 4 > len(data) or zlib.crc32(view[at + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
+            break
+        chunks.append(data[at + 4 : min(at + 40, end)])
+        if chunks[-1].startswith(b"IEND"):
+            break
+        at = end + 4
+    return chunks
+
+
+def _to_rgb(image: Any) -> Image.Image:
+    import numpy as np
+    from PIL import Image
+
+    if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion cuts everything above 255 off
+        values = np.asarray(image).astype(np.float64) / 257
+        image = Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        over = image.convert("RGBA")
+        paper = Image.new("RGBA", over.size, (255, 255, 255, 255))
+        return Image.alpha_composite(paper, over).convert("RGB")
+    converted: Image.Image = image.convert("RGB")
+    return converted

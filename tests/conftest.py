@@ -1,0 +1,19 @@
+"""Fixtures that tests of several folders share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # a test that would download something fails instead
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the models here are too small for a second thread to pay
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Stable Diffusion 1.x of a few megabytes, as a diffusers folder. Shared by all tests: read only."""
+    from tests.models import build_tiny_model
+
+    return build_tiny_model(tmp_path_factory.mktemp("models") / "tiny-sd1")

@@ -1,0 +1,266 @@
+"""A base model is found by name, folder or hub id, told what it is without torch, and refused in words."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+import pytest
+
+from loratui.lab import models
+from loratui.lab.errors import LabError
+from loratui.lab.models import ModelFolder, model_facts, model_hash, resolve_model
+
+UNET = {"cross_attention_dim": 768, "in_channels": 4, "sample_size": 64, "block_out_channels": [320, 640, 1280, 1280]}
+WEIGHTS = ("unet/diffusion_pytorch_model", "vae/diffusion_pytorch_model", "text_encoder/model")
+VAE = {"latent_channels": 4, "block_out_channels": [128, 256, 512, 512]}
+
+
+def build(folder: Path, unet: dict[str, Any] | None = None, pipeline: str = "StableDiffusionPipeline") -> Path:
+    """The layout of SD 1.5, with a few bytes for weights."""
+    for part, name, content in (
+        ("unet", "config.json", {**UNET, **(unet or {})}),
+        ("vae", "config.json", VAE),
+        ("text_encoder", "config.json", {"hidden_size": 768, "max_position_embeddings": 77}),
+        ("scheduler", "scheduler_config.json", {"prediction_type": "epsilon"}),
+        ("tokenizer", "vocab.json", {}),
+        ("tokenizer", "merges.txt", {}),
+        (".", "model_index.json", {"_class_name": pipeline}),
+    ):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+        (folder / part / name).write_text(json.dumps(content))
+    for file in WEIGHTS:
+        (folder / f"{file}.safetensors").write_bytes(file.encode())
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test looks into the person's caches or asks the network."""
+    monkeypatch.setenv("LORATUI_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+
+    def nowhere(*_: Any, **__: Any) -> str:
+        raise FileNotFoundError("no such snapshot")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", nowhere)
+
+
+def test_a_folder_is_found_relative_to_the_project_absolute_or_at_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = build(tmp_path / "models" / "sd15")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, project in (("models/sd15", tmp_path), (str(folder), Path("/")), ("~/models/sd15", Path("/"))):
+        assert resolve_model(name, project) == ModelFolder(name, folder, "sd1")
+
+
+def test_an_embedded_model_goes_before_a_folder_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "_PACKAGE", tmp_path / "package")
+    inside = build(tmp_path / "package" / "tinyworld" / "model")
+    build(tmp_path / "project" / "tinyworld")
+    assert resolve_model("tinyworld", tmp_path / "project").path == inside
+    assert models.embedded_models() == ["tinyworld"]
+
+
+def test_what_a_model_is_is_read_from_its_configs(tmp_path: Path) -> None:
+    facts = model_facts(resolve_model(str(build(tmp_path / "m")), tmp_path))
+    assert (facts.resolution, facts.align, facts.vae_factor) == (512, 64, 8)
+    assert (facts.prediction_type, facts.scaling_factor, facts.max_tokens, facts.text_width) == (
+        "epsilon",
+        0.18215,
+        77,
+        768,
+    )
+    small = build(tmp_path / "s", {"sample_size": 16, "block_out_channels": [48, 128, 192]})
+    (small / "vae" / "config.json").write_text(json.dumps({"latent_channels": 4, "block_out_channels": [32, 64, 64]}))
+    facts = model_facts(resolve_model(str(small), tmp_path))
+    assert (facts.resolution, facts.align, facts.vae_factor) == (64, 16, 4)
+
+
+@pytest.mark.parametrize(
+    ("unet", "pipeline", "named"),
+    [
+        ({}, "StableDiffusionXLPipeline", "StableDiffusionXLPipeline"),
+        ({}, "FluxPipeline", "FluxPipeline"),
+        ({"addition_embed_type": "text_time"}, "StableDiffusionPipeline", "text_time"),
+        ({"use_linear_projection": True}, "StableDiffusionPipeline", r"Stable Diffusion 2\.x"),
+        ({"in_channels": 9}, "StableDiffusionPipeline", "inpainting"),
+    ],
+)
+def test_another_family_is_refused_by_name(tmp_path: Path, unet: dict[str, Any], pipeline: str, named: str) -> None:
+    folder = build(tmp_path / "m", unet, pipeline)
+    with pytest.raises(LabError, match=rf"{folder}: family not supported yet: .*{named}.*SD 1\.x models"):
+        resolve_model(str(folder), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["v1-5.safetensors", "models/v1-5.ckpt"])
+def test_a_single_file_is_refused_with_a_way_out(tmp_path: Path, name: str) -> None:
+    with pytest.raises(LabError, match=rf"{name}.*single file.*from_single_file"):
+        resolve_model(name, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("gone", "named"),
+    [
+        ("model_index.json", r"model_index\.json: missing; it is not a model in the diffusers layout"),
+        ("unet/config.json", "missing: unet/config.json"),
+        ("vae/diffusion_pytorch_model.safetensors", "missing: vae/diffusion_pytorch_model.safetensors"),
+        ("tokenizer/merges.txt", "tokenizer/vocab.json and tokenizer/merges.txt"),
+        ("scheduler/scheduler_config.json", "scheduler/scheduler_config.json"),
+    ],
+)
+def test_what_is_missing_is_named(tmp_path: Path, gone: str, named: str) -> None:
+    folder = build(tmp_path / "m")
+    (folder / gone).unlink()
+    with pytest.raises(LabError, match=named):
+        resolve_model(str(folder), tmp_path)
+
+
+def test_weights_in_another_variant_are_pointed_out(tmp_path: Path) -> None:
+    folder = build(tmp_path / "m")
+    for file in WEIGHTS:
+        (folder / f"{file}.safetensors").rename(folder / f"{file}.fp16.safetensors")
+    with pytest.raises(LabError, match=r"set base\.variant to 'fp16'"):
+        resolve_model(str(folder), tmp_path)
+    model = resolve_model(str(folder), tmp_path, variant="fp16")
+    assert model.weight_files("unet") == (folder / "unet" / "diffusion_pytorch_model.fp16.safetensors",)
+    assert len(model_hash(model)) == 5
+
+
+def test_weights_that_can_run_code_are_not_read(tmp_path: Path) -> None:
+    folder = build(tmp_path / "m")
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_suffix(".bin"))
+    with pytest.raises(LabError, match=r"\.bin weights, which can run code"):
+        resolve_model(str(folder), tmp_path)
+
+
+def test_weights_in_shards_are_a_whole(tmp_path: Path) -> None:
+    folder = build(tmp_path / "m")
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    for n in (2, 1):
+        weights.with_name(f"diffusion_pytorch_model-0000{n}-of-00002.safetensors").write_bytes(b"x")
+    weights.unlink()
+    files = resolve_model(str(folder), tmp_path).weight_files("unet")
+    assert [file.name[24:29] for file in files] == ["00001", "00002"]
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '{"block_out_channels": 3}'])
+def test_a_damaged_config_is_named(tmp_path: Path, content: str) -> None:
+    folder = build(tmp_path / "m")
+    (folder / "vae" / "config.json").write_text(content)
+    with pytest.raises(LabError, match=str(folder)):
+        model_facts(resolve_model(str(folder), tmp_path))
+
+
+def test_a_cached_snapshot_is_used_without_asking_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = build(tmp_path / "hub" / "snapshot")
+    asked: list[dict[str, Any]] = []
+
+    def snapshot(repository: str, **how: Any) -> str:
+        asked.append({"repository": repository, **how})
+        return str(folder)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    assert resolve_model("owner/name", tmp_path, revision="v1") == ModelFolder("owner/name", folder, "sd1")
+    (only,) = asked
+    assert (only["repository"], only["revision"], only["local_files_only"]) == ("owner/name", "v1", True)
+
+
+def test_a_snapshot_that_is_not_whole_is_downloaded_with_just_the_files_that_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = build(tmp_path / "hub" / "snapshot")
+    weights = folder / "unet" / "diffusion_pytorch_model.fp16.safetensors"
+    patterns: list[str] = []
+
+    def snapshot(repository: str, **how: Any) -> str:
+        if not how["local_files_only"]:
+            patterns.extend(how["allow_patterns"])
+            for file in WEIGHTS:
+                (folder / f"{file}.fp16.safetensors").write_bytes(b"x")
+        return str(folder)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    assert resolve_model("owner/name", tmp_path, variant="fp16").weight_files("unet") == (weights,)
+    repository = ["unet/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.fp16.safetensors",
+                  "unet/diffusion_pytorch_model.fp16.bin", "v1-5-pruned.ckpt", "v1-5-pruned.safetensors",
+                  "safety_checker/model.fp16.safetensors", "tokenizer/vocab.json",
+                  "text_encoder/model.fp16.safetensors",
+                  "unet/diffusion_pytorch_model.non_ema.fp16.safetensors"]  # fmt: skip
+    wanted = [file for file in repository if any(fnmatch(file, pattern) for pattern in patterns)]
+    assert wanted == [repository[1], repository[6], repository[7]]
+
+
+def test_a_model_that_is_nowhere_is_refused_with_every_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(LabError) as refused:
+        resolve_model("owner/name", tmp_path)
+    for word in ("owner/name", "embedded models", str(tmp_path / "owner/name"), "cache", "downloading failed"):
+        assert word in str(refused.value)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(LabError, match="HF_HUB_OFFLINE"):
+        resolve_model("owner/name", tmp_path)
+    with pytest.raises(LabError) as refused:
+        resolve_model("nosuchmodel", tmp_path)
+    assert "Hugging Face cache" not in str(refused.value)
+    with pytest.raises(LabError, match="empty"):
+        resolve_model("", tmp_path)
+
+
+def test_the_hash_of_a_part_follows_what_is_read_and_nothing_else(tmp_path: Path) -> None:
+    folder = build(tmp_path / "m")
+    model = resolve_model(str(folder), tmp_path)
+    before = model_hash(model)
+    assert list(before) == ["unet", "vae", "text_encoder", "tokenizer", "scheduler"]
+    (folder / "unet" / "README.md").write_text("unread")
+    assert model_hash(model) == before
+    (folder / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"other weights")
+    after = model_hash(model)
+    assert [part for part in before if before[part] != after[part]] == ["unet"]
+    copy = resolve_model(str(build(tmp_path / "copy")), tmp_path)
+    assert model_hash(copy) == before
+
+
+def test_weights_are_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = resolve_model(str(build(tmp_path / "m")), tmp_path)
+    before = model_hash(model)
+    read: list[Path] = []
+
+    def counted(path: Path) -> str:
+        read.append(path)
+        return "0" * 64
+
+    monkeypatch.setattr(models, "sha256_file", counted)
+    assert model_hash(model) == before
+    assert read == []
+    weights = model.weight_files("unet")[0]
+    os.utime(weights, ns=(1, 1))
+    assert model_hash(model)["unet"] != before["unet"]
+    assert read == [weights]
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    model = resolve_model(str(build(tmp_path / "m")), tmp_path)
+    before = model_hash(model)
+    monkeypatch.setenv("LORATUI_CACHE", str(tmp_path / "file"))
+    assert model_hash(model) == before
+
+
+def test_looking_at_a_model_needs_no_torch_and_no_hub(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from loratui.lab.models import *\n"
+        "model = resolve_model(sys.argv[1], Path('/')); model_facts(model); model_hash(model)\n"
+        "print([m for m in ('torch', 'diffusers', 'transformers', 'huggingface_hub') if m in sys.modules])"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", script, str(build(tmp_path / "m"))], capture_output=True, text=True, check=True
+    )
+    assert out.stdout.strip() == "[]"
