@@ -69,7 +69,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         sys.exit(_verb(args))
     except LabError as error:
-        print(error, file=sys.stderr)
+        from loratui.lab.plain import plain
+
+        print(plain(error, newlines=True), file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -141,9 +143,9 @@ def check(path: Path, overrides: Sequence[str], as_json: bool = False) -> int:
 
 def explain(key: str) -> int:
     """--explain: the documentation of one setting, or of all."""
-    from loratui.lab.explain import explain_all, explain_key
+    from loratui.lab import explain as documentation
 
-    print(explain_key(key) if key else explain_all())
+    print(documentation.explain(key) if key else documentation.explain_all())
     return 0
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,12 +16,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from loratui.lab.buckets import training_sizes
-from loratui.lab.dataset import scan_dataset
 from loratui.lab.events import Series, read_events
-from loratui.lab.models import model_facts, resolve_model
+from loratui.lab.models import resolve_model
 from loratui.lab.project import load_project
-from loratui.lab.record import frozen
+from loratui.lab.record import frozen_project
 from loratui.lab.runs import RunFolder, create_run
 
 SERVER = multiprocessing.get_context("forkserver")
@@ -44,23 +43,20 @@ def new_run(project_folder: Path, *overrides: str) -> RunFolder:
     """A frozen run of the project, as `--run` makes it."""
     project = load_project(project_folder, overrides)
     model = resolve_model(project.settings.base.model, project.folder)
-    facts = model_facts(model)
-    images = scan_dataset(project.dataset_folder(), project.settings.dataset).images
-    resolution = project.settings.dataset.resolution or facts.resolution
-    sizes = training_sizes(images, project.settings.dataset, resolution, facts.align)
-    record = frozen(project.name, project.settings, list(zip(images, sizes, strict=True)), model)
+    record = frozen_project(project, model, {"overrides": list(overrides)})
     run = create_run(project.folder, project.name)
     run.freeze(record.record, record.captions)
     return run
 
 
-def train(run: RunFolder, kill_at: int = 0, kill_in: str = "", limit: float = 120) -> int:
+def train(run: RunFolder, kill_at: int = 0, kill_in: str = "", limit: float = 120, spare_megabytes: int = 0) -> int:
     """Train the run in a process of its own; returns its exit code, -9 when it was killed.
 
     kill_at: SIGKILL right after that step was logged. kill_in: SIGKILL inside the first save after that step:
-    "write" (half of the state written), "mark" (before it is marked complete) or "rename" (before it has its name).
+    "write" (half of the state written), "mark" (before it is marked complete) or "rename" (before it has its name). spare_megabytes: address space it
+    may take beyond what the imports took; 0 for no limit.
     """
-    child = SERVER.Process(target=_child, args=(run.path, kill_at, kill_in, dict(os.environ)))
+    child = SERVER.Process(target=_child, args=(run.path, kill_at, kill_in, dict(os.environ), spare_megabytes))
     child.start()
     child.join(limit)
     if child.exitcode is None:
@@ -69,7 +65,7 @@ def train(run: RunFolder, kill_at: int = 0, kill_in: str = "", limit: float = 12
     return child.exitcode
 
 
-def _child(path: Path, kill_at: int, kill_in: str, environment: dict[str, str]) -> None:
+def _child(path: Path, kill_at: int, kill_in: str, environment: dict[str, str], spare_megabytes: int = 0) -> None:
     import torch
 
     os.environ.update(environment)
@@ -82,6 +78,12 @@ def _child(path: Path, kill_at: int, kill_in: str, environment: dict[str, str]) 
                 os.kill(os.getpid(), signal.SIGKILL)
             _arm(kill_in)
 
+    if spare_megabytes:
+        import loratui.engine.sitting  # noqa: F401  # what it needs for itself is not to count
+
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        room = pages * os.sysconf("SC_PAGE_SIZE") + (spare_megabytes << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (room, room))
     raise SystemExit(work(RunFolder(path), [watch]).exit_code)
 
 

@@ -79,15 +79,15 @@ def set_adapter_weights(models: Mapping[str, nn.Module], weights: Weights, adapt
         complaints = [f"{len(unknown)} not adapted in this model ({_some(unknown)})"] if unknown else []
         complaints += [f"{len(missing)} adapted here but not given ({_some(missing)})"] if missing else []
         raise LabError(
-            f"these LoRA weights do not fit the model's adapter '{adapter}': {'; '.join(complaints)}. "
-            "The base model and lora.targets must be those the LoRA was trained with."
+            f"these LoRA weights do not fit the model's adapter '{adapter}': {'; '.join(complaints)}; "
+            "the base model and lora.targets must be those the LoRA was trained with"
         )
     for name, pair in weights.items():
         for given, live in ((pair.down, layers[name].lora_A[adapter]), (pair.up, layers[name].lora_B[adapter])):
             if given.shape != live.weight.shape:
                 raise LabError(
                     f"LoRA weights of {name} are {tuple(given.shape)}, but the model's adapter '{adapter}' has "
-                    f"{tuple(live.weight.shape)}. Use the rank and the base model the LoRA was trained with."
+                    f"{tuple(live.weight.shape)}; use the rank and the base model the LoRA was trained with"
                 )
     with torch.no_grad():
         for name, pair in weights.items():
@@ -132,7 +132,7 @@ def kohya_name(module_name: str) -> str:
     """ "text_encoder.encoder.layers.0.mlp.fc1" -> "lora_te_text_model_encoder_layers_0_mlp_fc1"."""
     part, _, path = module_name.partition(".")
     if part not in KOHYA_PREFIX:
-        raise LabError(f"{module_name}: no kohya name for a LoRA on '{part}'; known are {', '.join(KOHYA_PREFIX)}.")
+        raise LabError(f"{module_name}: no kohya name for a LoRA on '{part}'; known are {', '.join(KOHYA_PREFIX)}")
     if part == "text_encoder":
         path = path.removeprefix("text_model.")
     return KOHYA_PREFIX[part] + path.replace(".", "_")
@@ -146,12 +146,12 @@ def to_kohya(weights: Weights) -> dict[str, torch.Tensor]:
     too, and `up` takes the difference. Different ranks are read correctly by everyone and stay.
     """
     if not weights:
-        raise LabError("there is no LoRA to export: no module of the model has an adapter.")
+        raise LabError("there is no LoRA to export: no module of the model has an adapter")
     tensors: dict[str, torch.Tensor] = {}
     for name, pair in _with_one_alpha_a_part(weights).items():
         stem = kohya_name(name)
         if f"{stem}.alpha" in tensors:
-            raise LabError(f"two modules share the kohya name {stem}; one of them is {name}.")
+            raise LabError(f"two modules share the kohya name {stem}; one of them is {name}")
         values = (pair.down, pair.up, torch.tensor(pair.alpha, dtype=torch.float32))
         tensors |= {f"{stem}.{field}": value.contiguous() for field, value in zip(FIELDS, values, strict=True)}
     return tensors
@@ -167,7 +167,7 @@ def from_kohya(tensors: Mapping[str, torch.Tensor], module_names: Iterable[str])
     for key, tensor in tensors.items():
         stem, _, field = key.partition(".")
         if not stem.startswith(("lora_unet_", "lora_te")) or field not in FIELDS:
-            raise LabError(f"'{key}' is not a kohya LoRA key (lora_unet_… or lora_te_…, then .{', .'.join(FIELDS)}).")
+            raise LabError(f"'{key}' is not a kohya LoRA key (lora_unet_… or lora_te_…, then .{', .'.join(FIELDS)})")
         modules.setdefault(stem.replace("lora_te1_", "lora_te_", 1), {})[field] = tensor
 
     candidates: dict[str, list[str]] = {}
@@ -176,13 +176,13 @@ def from_kohya(tensors: Mapping[str, torch.Tensor], module_names: Iterable[str])
     unknown = [stem for stem in modules if stem not in candidates]
     if unknown:
         raise LabError(
-            f"{len(unknown)} of {len(modules)} LoRA modules do not exist in this base model ({_some(unknown)}). "
-            "The LoRA was made for another base model."
+            f"{len(unknown)} of {len(modules)} LoRA modules do not exist in this base model ({_some(unknown)}); "
+            "it was made for another base model"
         )
     weights: Weights = {}
     for stem, found in modules.items():
         if len(candidates[stem]) > 1:
-            raise LabError(f"{stem} could be any of {', '.join(candidates[stem])}.")
+            raise LabError(f"{stem} could be any of {', '.join(candidates[stem])}")
         weights[candidates[stem][0]] = _pair(stem, found)
     return weights
 
@@ -215,9 +215,9 @@ def load_lora(path: Path, module_names: Iterable[str]) -> tuple[Weights, dict[st
         tensors = load_tensors(data)
         header, _ = _split(data)
     except FileNotFoundError:
-        raise LabError(f"{path}: no such LoRA file.") from None
+        raise LabError(f"{path}: no such LoRA file") from None
     except (SafetensorError, ValueError, OSError) as error:
-        raise LabError(f"{path}: cannot be read as a .safetensors file ({error}).") from error
+        raise LabError(f"{path}: cannot be read as a .safetensors file ({error})") from error
     try:
         return from_kohya(tensors, module_names), dict(header.get("__metadata__", {}))
     except LabError as error:
@@ -256,7 +256,7 @@ def _refuse_exotic(name: str, layer: LoraLayer, adapter: str) -> None:
     }
     for what, present in exotic.items():
         if present:
-            raise LabError(f"{name}: {what} has no exact kohya form and cannot be exported.")
+            raise LabError(f"{name}: {what} has no exact kohya form and cannot be exported")
 
 
 def _own(tensor: torch.Tensor) -> torch.Tensor:
@@ -279,10 +279,10 @@ def _with_one_alpha_a_part(weights: Weights) -> Weights:
 def _pair(stem: str, found: Mapping[str, torch.Tensor]) -> LoraPair:
     absent = [field for field in FIELDS[:2] if field not in found]
     if absent:
-        raise LabError(f"{stem} has no .{absent[0]}: the file is incomplete.")
+        raise LabError(f"{stem} has no .{absent[0]}: the file is incomplete")
     down, up = (found[field].float().contiguous() for field in FIELDS[:2])
     if down.ndim < 2 or up.ndim != down.ndim or up.shape[1] != down.shape[0]:
-        raise LabError(f"{stem}: down {tuple(down.shape)} and up {tuple(up.shape)} are no LoRA pair.")
+        raise LabError(f"{stem}: down {tuple(down.shape)} and up {tuple(up.shape)} are no LoRA pair")
     if "alpha" not in found:
         return LoraPair(down, up, float(down.shape[0]))
     # The shortest decimal that is this float32, so that an alpha of 0.1 comes back as 0.1.

@@ -111,6 +111,26 @@ class Sitting:
             self._sample()
         return reason
 
+    def try_out(self) -> dict[str, Any]:
+        """One step's forward and backward pass, and one short picture; nothing is kept. Seconds are of the second try."""
+        seconds = 0.0
+        for _ in range(2):  # the first also warms up
+            start = time.monotonic()
+            for batch in self.task.batches(0):
+                self.accelerator.backward(self.task.loss(batch) * batch.share)
+            self.task.optimizer.zero_grad()
+            seconds = time.monotonic() - start
+        total = self.record.plan.total_steps
+        self.sampler.pictures([replace(cells(self.record.prompts, (1.0,))[0], inference_steps=1)])
+        return {
+            "reason": "dry run",
+            "total": total,
+            "arithmetic": self.record.plan.arithmetic,
+            "step_seconds": round(seconds, 4),
+            "estimated_seconds": round(seconds * total, 1),
+            "memory": self.task.family.memory(),
+        }
+
     def after(self, done: int, loss: torch.Tensor, rate: float) -> str | None:
         """What happens between two steps. Returns a reason to end, or None."""
         plan, train = self.record.plan, self.settings.train

@@ -61,8 +61,10 @@ class Outcome:
     record: dict[str, Any]
 
 
-def work(run: RunFolder, listeners: Sequence[Listener] = ()) -> Outcome:
+def work(run: RunFolder, listeners: Sequence[Listener] = (), dry: bool = False) -> Outcome:
     """Train a run whose record is frozen, from its latest saved state, until done or stopped.
+
+    `dry` does everything but that: it loads, caches, and tries one step and one picture.
 
     LabError when another worker holds the run or its data changed; every other fault is an outcome, and logged.
     """
@@ -73,7 +75,7 @@ def work(run: RunFolder, listeners: Sequence[Listener] = ()) -> Outcome:
         try:
             # Room for the last lines of a run that fills the disk.
             reserve.write_bytes(b"\0" * RESERVE_BYTES)
-            return _work(run, record, log, signals)
+            return _work(run, record, log, signals, dry)
         except Exception as error:
             reserve.unlink(missing_ok=True)
             return _failed(run, log, error)
@@ -81,7 +83,7 @@ def work(run: RunFolder, listeners: Sequence[Listener] = ()) -> Outcome:
             reserve.unlink(missing_ok=True)
 
 
-def _work(run: RunFolder, record: Record, log: EventLog, signals: Signals) -> Outcome:
+def _work(run: RunFolder, record: Record, log: EventLog, signals: Signals, dry: bool) -> Outcome:
     device = device_name(record.settings.train.device)
 
     def waiting(ahead: int, holder: str) -> None:
@@ -97,6 +99,8 @@ def _work(run: RunFolder, record: Record, log: EventLog, signals: Signals) -> Ou
         from loratui.engine.sitting import Sitting
 
         sitting = Sitting(run, record, log, signals)
+        if dry:
+            return _end(log, "finished", 0, sitting.try_out())
         reason = sitting.run_to_end()
         final = sitting.final_record()
     if reason in ("finished", "max_minutes"):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from loratui.lab.schema import INT_MAX, KeyPath, Problem, Rule, expected_words, listed, nearest, show
+from loratui.lab.schema import INT_MAX, SEED_MAX, KeyPath, Problem, Rule, expected_words, listed, nearest, show
 
 _MOST_LISTED = 8
 
@@ -65,12 +65,17 @@ def _fault(rule: Rule, kind: str, value: Any) -> str:
         return expected + ("; write it without the quotes" if _is_number(value) else "")
     if isinstance(value, float) and kind != "float":
         return expected + (f"; write {int(value)}" if value.is_integer() and abs(value) < INT_MAX else "")
-    return "" if _in_range(rule, value) else expected
+    if _in_range(rule, value):
+        return ""
+    over = rule.high in (INT_MAX, SEED_MAX) and value > rule.high
+    return expected + (f"; the largest is {rule.high}" if over else "")
 
 
 def _string_fault(rule: Rule, kind: str, value: Any, expected: str) -> str:
     if not isinstance(value, str):
         return expected + ("; write it in quotes" if isinstance(value, (int, float)) else "")
+    if any("\ud800" <= char <= "\udfff" for char in value):  # bytes of a command line that were not UTF-8
+        return f"expected text in UTF-8, got {show(value)}"
     if rule.choices:
         if value in rule.choices:
             return ""

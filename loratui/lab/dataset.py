@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +42,16 @@ class TrainingImage:
     caption: str
     caption_path: Path | None
     repeats: int
+
+    @property
+    def where(self) -> str:
+        """The image for a person: its name behind that of the dataset folder."""
+        return f"{_folder_name(self.path.parents[self.name.count('/')])}/{self.name}"
+
+    @property
+    def caption_where(self) -> str:
+        """The same of its caption file, or of the image itself when it has none."""
+        return self.where if self.caption_path is None else self.where[: -len(self.path.name)] + self.caption_path.name
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,8 @@ def scan_dataset(folder: Path, dataset: Dataset) -> Scan:
 
     `folder` is the resolved `dataset.path`.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     try:
         groups, findings = _groups(folder, dataset)
     except OSError as error:
@@ -145,7 +156,7 @@ def _groups(folder: Path, dataset: Dataset) -> tuple[list[_Group], list[Finding]
                     Finding(
                         "folder-not-used",
                         "warning",
-                        f"{folder.name}/{name}",
+                        f"{_folder_name(folder)}/{name}",
                         "0 repeats: its images are not trained on",
                         "give the folder a number from 1, or move it elsewhere",
                     )
@@ -157,7 +168,7 @@ def _groups(folder: Path, dataset: Dataset) -> tuple[list[_Group], list[Finding]
                 Finding(
                     "folder-mixed",
                     "warning",
-                    folder.name,
+                    _folder_name(folder),
                     f"images beside the N_name folders are not used: {len(beside.images)}, {beside.images[0]} first",
                     "move them into one of those folders",
                 )
@@ -184,7 +195,7 @@ def _read(
     folder: Path, group: _Group, filename: str, caption_file: str | None, extension: str, dataset: Dataset
 ) -> tuple[TrainingImage | None, list[Finding]]:
     path, name = group.folder / filename, group.prefix + filename
-    where = f"{folder.name}/{name}"
+    where = f"{_folder_name(folder)}/{name}"
     if not _is_text(name):
         shown = where.encode("utf-8", errors="backslashreplace").decode()
         return None, [Finding("image-name", "error", shown, "its name is not UTF-8 text", "rename the file")]
@@ -198,7 +209,7 @@ def _read(
     caption_path, caption = None, group.words or ""
     if caption_file is not None:
         caption_path = group.folder / caption_file
-        caption, found = read_caption(caption_path, f"{folder.name}/{group.prefix}{caption_file}")
+        caption, found = read_caption(caption_path, f"{_folder_name(folder)}/{group.prefix}{caption_file}")
         findings += found
     elif group.words is None:
         findings.append(_missing(where, group.files, path, extension))
@@ -243,7 +254,7 @@ def _shared_captions(folder: Path, group: _Group) -> Iterator[Finding]:
             yield Finding(
                 "caption-shared",
                 "warning",
-                f"{folder.name}/{group.prefix}{names[0]}",
+                f"{_folder_name(folder)}/{group.prefix}{names[0]}",
                 f"shares its caption file with {', '.join(names[1:])}, which have the same stem",
                 f"rename one of them, so that {stem} is the stem of one image",
             )
@@ -266,6 +277,10 @@ def _files(folder: Path) -> list[str]:
         return _listed(folder)[0]
     except OSError:
         return []
+
+
+def _folder_name(folder: Path) -> str:
+    return folder.name or folder.absolute().name
 
 
 def _is_mask(stem: str, stems: set[str]) -> bool:

@@ -24,7 +24,7 @@ class Variant:
         "",
         "Names the variant in run ids and file names; no two alike.",
         form=r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?",
-        form_words="a name of at most 64 letters, digits, dots, dashes and underscores",
+        form_words="up to 64 letters, digits, dots, dashes and underscores",
         required=True,
     )
     replace_tags: Mapping[str, str] = setting({}, 'Tags of the captions to replace: { myshape = "monster" }.')
@@ -124,8 +124,9 @@ def read_claims(value: Any, problems: list[Problem]) -> tuple[Claim, ...]:
     for index, table in _tables("claim", value, problems):
         path: KeyPath = ("claim", index)
         checked = check_table(CLAIM_RULES, table, path, problems, tables=("expectation",))
-        if not str(checked.get("text", "")).strip() and ("text" not in table or "text" in checked):
-            problems.append(Problem(path, 'a claim needs a text, such as text = "grey is learned"'))
+        if "text" not in table or not checked.get("text", "-").strip():
+            place = (*path, "text") if "text" in table else path
+            problems.append(Problem(place, 'a claim needs a text, such as text = "grey is learned"'))
         expectation = table.get("expectation")
         if expectation is not None and not isinstance(expectation, (str, Mapping)):
             problems.append(Problem((*path, "expectation"), f"expected a string or a table, got {show(expectation)}"))

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from loratui.lab.errors import LabError
 
 if TYPE_CHECKING:
-    from loratui.lab.dataset import TrainingImage
     from loratui.lab.settings import Settings
 
 MOST_GROUPS = 3  # different repeats spelled out in the arithmetic; beyond, only their range
@@ -103,7 +102,14 @@ class Plan:
         return f"in {sizes} sizes that do not mix, the last of each smaller" if sizes > 1 else "the last one smaller"
 
 
-def plan(images: Sequence[TrainingImage], settings: Settings, sizes: Sequence[tuple[int, int]]) -> Plan:
+class Repeated(Protocol):
+    """All that the arithmetic asks of an image."""
+
+    @property
+    def repeats(self) -> int: ...
+
+
+def plan(images: Sequence[Repeated], settings: Settings, sizes: Sequence[tuple[int, int]]) -> Plan:
     """The plan for these images at these training sizes, one for each. Raises LabError when there are no images."""
     if not images:
         raise LabError("dataset.path: holds no images that can be trained on, so there are no steps to count")

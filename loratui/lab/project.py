@@ -63,6 +63,13 @@ def load_project(path: Path, overrides: Sequence[str] = ()) -> Project:
     """
     file = _file_at(Path(path))
     text = _text_of(file)
+    try:
+        return _project_of(file, text, overrides)
+    except RecursionError:
+        raise LabError(f"{file}: the brackets are nested too deeply to be read") from None
+
+
+def _project_of(file: Path, text: str, overrides: Sequence[str]) -> Project:
     document = _document_of(file, text)
     problems: list[Problem] = []
     given = check_document(RULES, {k: v for k, v in document.items() if k not in _AROUND}, (), problems)
@@ -161,8 +168,6 @@ def _text_of(file: Path) -> str:
 def _document_of(file: Path, text: str) -> dict[str, Any]:
     try:
         document = tomllib.loads(text)
-    except RecursionError:
-        raise LabError(f"{file}: the brackets are nested too deeply to be read") from None
     except ValueError as error:  # TOMLDecodeError, or an integer of more digits than Python converts
         at = re.search(r"\(at line (\d+), column (\d+)\)$", str(error))
         reason = re.sub(r" \(at .*?\)$", "", str(error))

@@ -20,7 +20,6 @@ from loratui.lab.schema import (
     Problem,
     Rule,
     expected_words,
-    nearest,
     printable,
     rules_of,
     setting,
@@ -130,7 +129,7 @@ def _expect_fault(name: str, value: Any) -> str:
 
 
 def _is_finite(value: Any) -> bool:
-    # NaN is unequal to itself; infinities and integers beyond any measure fail the bound.
+    # The bound is false of NaN, of infinities and of integers too large to become floats.
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
 
 
@@ -181,8 +180,8 @@ def parse_prompt(line: str) -> Prompt:
     if not text.strip():
         faults.append(f'no text in {show(line)}; for the empty prompt write [[sample.prompt]] with text = ""')
     given: dict[str, Any] = {}
-    ends = [mark.start() for mark in marks[1:]] + [len(line)]
-    for mark, end in zip(marks, ends, strict=True):
+    ends = [*(mark.start() for mark in marks[1:]), len(line)]
+    for mark, end in zip(marks, ends, strict=False):  # without options there is an end and no mark
         option = mark[1].lower()
         name = _OPTIONS.get(option)
         if name is None:
@@ -199,9 +198,10 @@ def parse_prompt(line: str) -> Prompt:
 def _unknown(option: str) -> str:
     if option.lower() in _REFUSED:
         return f"--{option.lower()} is not supported ({_REFUSED[option.lower()]}); take it out"
-    near = nearest(option, _OPTIONS)
     known = ", ".join(f"--{name} ({long})" for name, long in _OPTIONS.items())
-    return f"unknown option {show('--' + option)}; " + (f"did you mean --{near}?" if near else f"known: {known}")
+    glued = re.fullmatch(r"([whdls])[=:]?([-+.]?\d\S*)", option, re.IGNORECASE)
+    hint = f"did you mean --{printable(f'{glued[1]} {glued[2]}')}?" if glued else f"known: {known}"
+    return f"unknown option {show('--' + option)}; {hint}"
 
 
 def _option_value(option: str, rule: Rule, text: str, faults: list[str]) -> Any:

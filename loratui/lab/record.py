@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from loratui import __version__
-from loratui.lab.dataset import TrainingImage
+from loratui.lab.buckets import training_sizes
+from loratui.lab.dataset import Scan, TrainingImage, scan_dataset
 from loratui.lab.errors import LabError
 from loratui.lab.models import ModelFolder, model_facts, model_hash
 from loratui.lab.plan import Plan, plan
+from loratui.lab.project import Project
 from loratui.lab.records import Frozen
 from loratui.lab.runs import RunFolder
 from loratui.lab.settings import ResolvedPrompt, Settings, settings_from_dict, settings_to_dict
@@ -134,6 +136,19 @@ def frozen(
         for image, bucket in images
     ]
     return Frozen(record, captions)
+
+
+def frozen_project(
+    project: Project, model: ModelFolder, extra: Mapping[str, Any], scan: Scan | None = None
+) -> Frozen:
+    """The record of a run of a project's own settings. `scan` is its dataset where it was read already."""
+    settings = project.settings
+    scan = scan or scan_dataset(project.dataset_folder(), settings.dataset)
+    facts = model_facts(model)
+    resolution = settings.dataset.resolution or facts.resolution
+    sizes = training_sizes(scan.images, settings.dataset, resolution, facts.align)
+    return frozen(project.name, settings, list(zip(scan.images, sizes, strict=True)), model,
+                  {"project_file": str(project.file.absolute()), **extra})  # fmt: skip
 
 
 def _versions() -> dict[str, str]:

@@ -101,6 +101,13 @@ class RunFolder:
         _write_toml(self.captions_file, {"image": [dict(caption) for caption in captions]})
         _write_toml(self.record_file, record)  # last: where it is, the record is whole
 
+    def refreeze(self, record: Mapping[str, Any], captions: Sequence[Mapping[str, Any]], until: str) -> None:
+        """Replace the record of a run that goes on with something changed; the old files are kept as *.<until>.toml."""
+        for file in (self.captions_file, self.record_file):
+            write_atomic(file.with_suffix(f".{until}.toml"), file.read_bytes())
+        _write_toml(self.captions_file, {"image": [dict(caption) for caption in captions]})
+        _write_toml(self.record_file, record)
+
     def read_record(self) -> dict[str, Any]:
         """The frozen record. LabError when it is missing or damaged."""
         return _read_toml(self.record_file)

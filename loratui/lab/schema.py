@@ -93,7 +93,7 @@ def rules_of(table: type, prefix: str = "") -> dict[str, Rule]:
 # --- words for a person -------------------------------------------------------------------------------------------
 
 
-def show(value: Any) -> str:
+def show(value: Any, depth: int = 0) -> str:
     """A value as TOML would write it, short enough for one line, with nothing in it that a terminal would obey."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -108,7 +108,9 @@ def show(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         if value and all(isinstance(item, Mapping) for item in value):
             return "an array of tables"
-        text = "[" + ", ".join(show(item) for item in value[:20]) + ("]" if len(value) <= 20 else ", …]")
+        if depth == 2:
+            return "[…]"
+        text = "[" + ", ".join(show(item, depth + 1) for item in value[:20]) + ("]" if len(value) <= 20 else ", …]")
         return text if len(text) <= _LONGEST_SHOWN else f"a list of {len(value)} values"
     return f"a date or time ({value})" if hasattr(value, "isoformat") else str(value)
 

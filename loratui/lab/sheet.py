@@ -5,17 +5,20 @@ Small pictures are enlarged without smoothing, so that every pixel shows; nothin
 
 from __future__ import annotations
 
+import bisect
+import contextlib
 import functools
 import itertools
 import math
+import unicodedata
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
 from PIL import Image, ImageDraw, ImageFont
 
+from loratui.lab.errors import LabError
 from loratui.lab.pictures import PictureFacts
 from loratui.lab.plain import plain
 
@@ -31,6 +34,7 @@ ROWS, HEIGHT = 60, 12_000  # no page has more rows, or is (much) taller in pixel
 GAP, MARGIN, GUTTER = 4, 16, 190
 _INK, _MUTED, _LINE, _EMPTY = "#1a1a1a", "#6e6e6e", "#d4d4d4", "#f4f4f4"
 _TITLE, _TEXT, _SMALL = 19, 14, 12  # font sizes
+_SUBSTITUTES = {"×": "x", "→": "->", "–": "-", "—": "-", "−": "-", "•": "·"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class SheetRow:
 
 
 def arrange(pictures: Sequence[tuple[PictureFacts, Picture]]) -> tuple[list[SheetRow], list[Column]]:
-    """Rows of prompts and seeds, columns of inference steps with the base model first, in the order they come.
+    """Rows of prompts and seeds as they come; columns by inference steps, each with the base model first.
 
     Only what varies is named.
     """
@@ -59,6 +63,7 @@ def arrange(pictures: Sequence[tuple[PictureFacts, Picture]]) -> tuple[list[Shee
     several = {name: len({getattr(one, name) for one in facts}) > 1
                for name in ("negative_prompt", "inference_steps", "guidance_scale", "width", "height")}  # fmt: skip
     several["scale"] = {one.scale for one in facts if one.scale is not None} - {1.0} != set()
+    several["step"] = len({one.step for one in facts if one.scale is not None}) > 1
     loras = len({(one.run, one.lora) for one in facts if one.scale is not None}) > 1
 
     def row_of(one: PictureFacts) -> tuple[str, int]:
@@ -74,16 +79,19 @@ def arrange(pictures: Sequence[tuple[PictureFacts, Picture]]) -> tuple[list[Shee
         if several["width"] or several["height"]:
             group.append(f"{one.width}x{one.height}")
         label = "base" if one.scale is None else one.lora if loras else "LoRA"
+        if several["step"] and one.scale is not None:
+            label += f", step {one.step}"
         if several["scale"] and one.scale is not None:
             label += f", scale {one.scale:g}"
         return Column(label, ", ".join(group))
 
     cells: dict[tuple[str, int], dict[Column, Picture]] = {}
-    columns: dict[Column, tuple[int, float, bool, float]] = {}
+    columns: dict[Column, tuple[float, ...]] = {}
     for one, picture in pictures:
         column = column_of(one)
         cells.setdefault(row_of(one), {})[column] = picture
-        columns.setdefault(column, (one.inference_steps, one.guidance_scale, one.scale is not None, one.scale or 0.0))
+        shown_first = -1.0 if one.scale is None else float(one.step)  # the base model goes before any LoRA
+        columns.setdefault(column, (one.inference_steps, one.guidance_scale, shown_first, one.scale or 0.0))
     ordered = sorted(columns, key=lambda column: columns[column])
     prompts = list(dict.fromkeys(prompt for prompt, _ in cells))
     rows = [
@@ -205,18 +213,27 @@ class _Heading:
         _lines(draw, self._subtitle, (MARGIN, MARGIN + self._below_title), _SMALL, _MUTED)
 
 
+@contextlib.contextmanager
+def _file(path: Path) -> Iterator[Image.Image]:
+    try:
+        with Image.open(path) as image:
+            yield image
+    except (OSError, ValueError, SyntaxError) as error:
+        raise LabError(f"{path}: cannot be read as a picture: {plain(error, 200)}") from error
+
+
 def _opened(picture: Picture) -> Image.Image:
     if isinstance(picture, Image.Image):
         return picture.convert("RGB")
     if isinstance(picture, Path):
-        with Image.open(picture) as image:
+        with _file(picture) as image:
             return image.convert("RGB")
     return Image.fromarray(picture).convert("RGB")
 
 
 def _size(picture: Picture) -> tuple[int, int]:
     if isinstance(picture, Path):
-        with closing(Image.open(picture)) as image:
+        with _file(picture) as image:
             return image.size
     if isinstance(picture, Image.Image):
         return picture.size
@@ -277,9 +294,20 @@ def _has_glyph(character: str) -> bool:
     return character == " " or bytes(font.getmask(character)) != bytes(font.getmask("\U0010ffff"))
 
 
+@functools.cache
+def _glyphs(character: str) -> str:
+    """The character, else the letters it is made of (é is e), else a question mark: the font has little but ASCII."""
+    if _has_glyph(character):
+        return character
+    if character in _SUBSTITUTES:
+        return _SUBSTITUTES[character]
+    parts = "".join(part for part in unicodedata.normalize("NFKD", character) if _has_glyph(part))
+    return parts or "?"
+
+
 def _drawable(text: str) -> str:
-    flat = plain(" ".join(text.split()), 2000)
-    return "".join(character if _has_glyph(character) else "?" for character in flat)
+    flat = plain(" ".join(text.split()), 1000)
+    return "".join(map(_glyphs, flat))
 
 
 def _wrapped(text: str, font: Font, width: int, lines: int) -> list[str]:
@@ -292,8 +320,8 @@ def _wrapped(text: str, font: Font, width: int, lines: int) -> list[str]:
             continue
         if found[-1]:
             found.append("")
-        while font.getlength(word) > width and len(word) > 1:
-            fits = next(n for n in range(len(word) - 1, 0, -1) if n == 1 or font.getlength(word[:n]) <= width)
+        while font.getlength(word) > width and len(word) > 1 and len(found) <= lines:
+            fits = _fitting(word, font, width)
             found[-1] = word[:fits]
             word = word[fits:]
             found.append("")
@@ -306,6 +334,11 @@ def _wrapped(text: str, font: Font, width: int, lines: int) -> list[str]:
             found[-1] = found[-1][:-1]
         found[-1] += "…"
     return found
+
+
+def _fitting(word: str, font: Font, width: int) -> int:
+    """How many of its letters fit, at least one."""
+    return bisect.bisect_right(range(2, len(word)), width, key=lambda n: math.ceil(font.getlength(word[:n]))) + 1
 
 
 def _lines(draw: ImageDraw.ImageDraw, lines: Sequence[str], at: tuple[int, int], size: int, colour: str) -> None:

@@ -70,7 +70,8 @@ def test_settings_of_zero_take_the_models_own_values() -> None:
 
 
 @pytest.mark.parametrize(
-    ("resolution", "multiple", "step"), [(512, 8, 64), (768, 8, 64), (1024, 8, 64), (64, 8, 8), (64, 16, 16), (64, 4, 8)]
+    ("resolution", "multiple", "step"),
+    [(512, 8, 64), (768, 8, 64), (1024, 8, 64), (64, 8, 8), (64, 16, 16), (64, 4, 8)],
 )
 def test_the_step_is_chosen_from_the_model(resolution: int, multiple: int, step: int) -> None:
     assert default_step(resolution, multiple) == step

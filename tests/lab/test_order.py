@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -70,7 +71,7 @@ def test_epochs_and_seeds_have_orders_of_their_own() -> None:
 def test_batches_of_different_sizes_are_mixed() -> None:
     order = Order([(64, 64)] * 20 + [(48, 80)] * 20, [1] * 40, 2, 1, seed=1)
     sizes = [order.micro_batches(step)[0][0] < 20 for step in range(20)]
-    changes = sum(a != b for a, b in zip(sizes, sizes[1:], strict=False))
+    changes = sum(a != b for a, b in pairwise(sizes))
     assert changes > 3  # one after the other would change once
 
 

@@ -40,22 +40,28 @@ def planned(repeats: tuple[int, ...], sizes: list[tuple[int, int]] | None = None
             (25, 25, 25),
             None,
             {"batch_size": 2},
-            "3 images × 25 repeats = 75 image views ÷ batch 2 = 38 steps an epoch (the last one smaller), "
-            "× 10 epochs = 380 steps",
+            (
+                "3 images × 25 repeats = 75 image views ÷ batch 2 = 38 steps an epoch (the last one smaller), "
+                "× 10 epochs = 380 steps"
+            ),
         ),
         (
             (1, 1, 1),
             [SQUARE, TALL, TALL],
             {"batch_size": 2, "epochs": 3},
-            "3 images × 1 repeat = 3 image views ÷ batch 2 = 2 steps an epoch "
-            "(in 2 sizes that do not mix, the last of each smaller), × 3 epochs = 6 steps",
+            (
+                "3 images × 1 repeat = 3 image views ÷ batch 2 = 2 steps an epoch "
+                "(in 2 sizes that do not mix, the last of each smaller), × 3 epochs = 6 steps"
+            ),
         ),
         (
             (10, 5, 10),
             None,
             {},
-            "1 image × 5 + 2 images × 10 repeats = 25 image views ÷ batch 1 = 25 steps an epoch, "
-            "× 10 epochs = 250 steps",
+            (
+                "1 image × 5 + 2 images × 10 repeats = 25 image views ÷ batch 1 = 25 steps an epoch, "
+                "× 10 epochs = 250 steps"
+            ),
         ),
         (
             (1, 2, 3, 4, 4),
@@ -67,15 +73,19 @@ def planned(repeats: tuple[int, ...], sizes: list[tuple[int, int]] | None = None
             (25, 25, 25),
             None,
             {"steps": 200},
-            "3 images × 25 repeats = 75 image views ÷ batch 1 = 75 steps an epoch; "
-            "train.steps makes it 200 steps: 2.667 epochs",
+            (
+                "3 images × 25 repeats = 75 image views ÷ batch 1 = 75 steps an epoch; "
+                "train.steps makes it 200 steps: 2.667 epochs"
+            ),
         ),
         (
             (25, 25, 25),
             None,
             {"steps": 75},
-            "3 images × 25 repeats = 75 image views ÷ batch 1 = 75 steps an epoch; "
-            "train.steps makes it 75 steps: 1 epoch",
+            (
+                "3 images × 25 repeats = 75 image views ÷ batch 1 = 75 steps an epoch; "
+                "train.steps makes it 75 steps: 1 epoch"
+            ),
         ),
     ],
 )

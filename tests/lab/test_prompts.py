@@ -45,7 +45,8 @@ def test_the_text_is_never_searched_for_options(text: str) -> None:
     ("line", "message"),
     [
         ("a cat --q 3", 'unknown option "--q"; known: --n (negative_prompt), --w (width)'),
-        ("a cat --w512", 'unknown option "--w512"; did you mean --w?'),
+        ("a cat --w512", 'unknown option "--w512"; did you mean --w 512?'),
+        ("a cat --steps=3", 'unknown option "--steps=3"; known: --n'),
         ("a cat --ss euler_a", "--ss is not supported (the sampler; pictures are drawn with the base model's own)"),
         ("a cat --CN pose.png", "--cn is not supported (a ControlNet image); take it out"),
         ("a cat --w 500", "--w (width): expected a whole number from 16 to 8192 in multiples of 8"),

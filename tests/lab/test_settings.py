@@ -88,7 +88,7 @@ def test_whole_numbers_become_floats_where_floats_are_asked_for() -> None:
         ("train.epochs", True, "expected a whole number from 1 to 1000000, got true"),
         ("train.epochs", 3.0, "expected a whole number from 1 to 1000000, got 3.0; write 3"),
         ("train.epochs", {"a": 1}, "expected a whole number from 1 to 1000000, got a table"),
-        ("train.seed", 2**63, f"expected a whole number 0 or more and at most {2**63 - 1}, got {2**63}"),
+        ("train.seed", 2**63, f"expected a whole number 0 or more, got {2**63}; the largest is {2**63 - 1}"),
         ("train.steps", -1, "expected a whole number 1 or more, or 0 (as many as epochs makes), got -1"),
         ("train.learning_rate", 0, "expected a number more than 0, at most 10, got 0"),
         ("train.learning_rate", float("nan"), "expected a number more than 0, at most 10, got nan"),

@@ -1,0 +1,179 @@
+"""The lines a person would read of a run, made from its events: for log.txt, and for output that is no terminal.
+
+Knows which steps are worth a line; draws nothing and trains nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from loratui.lab.events import Event
+from loratui.lab.files import append_line
+from loratui.lab.plain import plain
+
+SECONDS, SHARE = 5.0, 0.05  # a step gets a line when this much time and this share of the run went by since the last
+
+
+class Pace:
+    """Where a run is and how long the rest will take, by the events' own clock. Pauses do not count."""
+
+    def __init__(self) -> None:
+        self.step = self.total = 0
+        self._since: tuple[float, int] | None = None  # time and step at which this sitting began
+        self._paused_at = 0.0
+        self._now = 0.0
+
+    def feed(self, event: Event) -> None:
+        self._now = float(event["t"])
+        step = event.get("step")
+        if isinstance(step, int) and event["kind"] in ("state", "step"):
+            self.step = step
+        if event["kind"] != "state":
+            return
+        if isinstance(event.get("total"), int):
+            self.total = event["total"]
+        if event.get("state") == "paused":
+            self._paused_at = self._now
+        elif event.get("state") == "running":
+            if self._since is not None and self._paused_at:
+                self._since = (self._since[0] + self._now - self._paused_at, self._since[1])
+            elif isinstance(step, int):
+                self._since = (self._now, step)
+            self._paused_at = 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the pace of this sitting, pictures and saving counted in; None before the first steps."""
+        if self._since is None or self.step <= self._since[1] or not self.total:
+            return None
+        return (self._now - self._since[0]) / (self.step - self._since[1]) * (self.total - self.step)
+
+
+class Story:
+    """Feed it events in their order; it gives back lines, each harmless on a terminal."""
+
+    def __init__(self) -> None:
+        self.pace = Pace()
+        self.pictures = 0  # drawn since the last contact sheet
+        self._told: tuple[float, int] | None = None  # time and step of the last step line
+        self._untold: Event | None = None
+        self._probe = ""
+
+    def lines(self, event: Event) -> list[str]:
+        """The lines that this event is worth, often none."""
+        self.pace.feed(event)
+        kind = event["kind"]
+        if kind == "state":
+            return self._state(event)
+        if kind == "step":
+            self._untold = event
+            return self._step_line() if self._is_worth_a_line(event) else []
+        if kind == "probe":
+            self._probe = f" probe {number(event.get('loss'))}"
+        elif kind == "checkpoint":
+            return [f"step {event.get('step')}: saved {plain(event.get('path', ''))}"]
+        elif kind == "sample":
+            return self._sample(event)
+        elif kind in ("warning", "message"):
+            text = _indented(event.get("text", ""))
+            return [f"warning: {text}" if kind == "warning" else text]
+        return []
+
+    def _state(self, event: Event) -> list[str]:
+        state, step, total = event.get("state"), self.pace.step, self.pace.total
+        reason = _indented(event.get("reason") or "")
+        if state == "queued":
+            if not event.get("ahead"):
+                return []
+            return [f"waiting for {plain(event.get('device', 'the device'))} behind {event['ahead']}: "
+                    f"{plain(event.get('holder', ''), 100)}"]  # fmt: skip
+        if state == "running":
+            self._told = None
+            if "device" not in event:
+                return [f"going on at step {step}"]
+            lines = [f"going on from step {step} of {total}"] if step else []
+            lines += [plain(event["arithmetic"])] if event.get("arithmetic") else []
+            weights = f", {event['trainable']:,} weights to train" if isinstance(event.get("trainable"), int) else ""
+            return [*lines, f"training on {plain(event['device'])}{weights}"]
+        if state == "paused":
+            return [*self._step_line(), f"paused at step {step}"]
+        if state == "failed":
+            return [*self._step_line(), f"failed: {reason}" if reason else "failed"]
+        if state in ("finished", "stopped"):
+            at = f" at step {step} of {total}" if total and step != total else ""
+            took = f", {duration(event['seconds'])} in all" if isinstance(event.get("seconds"), (int, float)) else ""
+            because = f": {reason}" if reason and reason != "finished" else ""
+            return [*self._step_line(), f"{state}{at}{because}{took}"]
+        return []
+
+    def _is_worth_a_line(self, event: Event) -> bool:
+        if self._told is None or event.get("step") == self.pace.total:
+            return True
+        later, further = event["t"] - self._told[0], self.pace.step - self._told[1]
+        return bool(later >= SECONDS and further >= SHARE * self.pace.total)
+
+    def _step_line(self) -> list[str]:
+        event, self._untold = self._untold, None
+        if event is None:
+            return []
+        self._told = (event["t"], event["step"])
+        left = self.pace.seconds_left
+        line = (
+            f"step {event['step']}{f'/{self.pace.total}' if self.pace.total else ''}"
+            f"{f' epoch {event["epoch"]}' if 'epoch' in event else ''}"
+            f" loss {number(event.get('loss'))} (smooth {number(event.get('smoothed'))}){self._probe}"
+            f"{f' lr {event["lr"]:.1e}' if isinstance(event.get('lr'), float) else ''}"
+            f"{f' {number(event["it_s"], 1)} it/s' if 'it_s' in event else ''}"
+            f"{f' {duration(left)} left' if left is not None else ''}"
+        )
+        return [line]
+
+    def _sample(self, event: Event) -> list[str]:
+        if not event.get("sheet"):
+            self.pictures += 1
+            return []
+        count, self.pictures = self.pictures, 0
+        return [f"step {event.get('step')}: {_count(count)}contact sheet {plain(event.get('path', ''))}"]
+
+
+class LogWriter:
+    """A listener that keeps log.txt: the story of a run, each line with its local time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._story = Story()
+
+    def __call__(self, event: Event) -> None:
+        moment = datetime.fromtimestamp(event["t"]).strftime("%Y-%m-%d %H:%M:%S")
+        for line in self._story.lines(event):
+            append_line(self.path, f"{moment} {line}")
+
+    def __enter__(self) -> LogWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to close: each line is on disk as it is written."""
+
+
+def duration(seconds: float) -> str:
+    """0:29, 12:05, 1:02:03."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def number(value: Any, digits: int = 4) -> str:
+    """A loss or a pace as text; nan and infinite values arrive as words, and stay."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return f"{value:.{digits}f}" if value == 0 or abs(value) >= 10 ** (1 - digits) else f"{value:.2e}"
+    return "-" if value is None else plain(value, 12)
+
+
+def _count(pictures: int) -> str:
+    return f"{pictures} picture{'s' if pictures != 1 else ''}, " if pictures else ""
+
+
+def _indented(text: object) -> str:
+    return plain(text, 4000, newlines=True).replace("\n", "\n    ")
