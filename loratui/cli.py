@@ -154,15 +154,14 @@ def run(path: Path, overrides: Sequence[str], dry: bool = False, as_json: bool =
     import tempfile
 
     from loratui.lab.project import load_project
-    from loratui.lab.record import frozen
+    from loratui.lab.record import frozen_project
     from loratui.lab.runs import create_run
 
     project = load_project(path, overrides)
     model, report = _examined(project)
     console = _console(as_json)
     _show_findings(console, report)
-    record = frozen(project.name, report.settings, list(zip(report.images, report.sizes, strict=True)), model,
-                    {"project_file": str(project.file), "overrides": list(overrides)})  # fmt: skip
+    record = frozen_project(project, model, {"overrides": list(overrides)})
     if dry:
         with tempfile.TemporaryDirectory(prefix="loratui-dry-run-") as folder:
             new = create_run(Path(folder), project.name)

@@ -7,6 +7,7 @@ the output is no terminal, or a dumb one, not one control sequence is written.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -24,7 +25,7 @@ from loratui.lab.inline import half_blocks, picture_protocol, picture_sequence
 from loratui.lab.plain import plain
 from loratui.lab.plan import Plan
 from loratui.lab.runs import RunFolder
-from loratui.lab.story import LogWriter, Story, duration, number
+from loratui.lab.story import LogWriter, Story, duration, near, number
 
 __all__ = ["LogWriter", "Watcher", "final_table"]
 
@@ -44,27 +45,35 @@ class Watcher:
         self, console: Console, run: RunFolder, plan: Plan, pictures: Literal["auto", "blocks", "none"] = "auto"
     ) -> None:
         self.console, self.run, self.plan, self.pictures = console, run, plan, pictures
-        self._story = Story()
+        self._story = Story(Path.cwd())
         self._latest: Event = {}
         self._status, self._device = "getting ready", ""
         self._live: Live | None = None
         self._drawn_at = 0.0
 
     def __enter__(self) -> Self:
-        self._say(f"run {self.run.path}")
+        with _as_long_as_someone_reads(self.console):
+            self._begin()
+        return self
+
+    def _begin(self) -> None:
+        self._say(f"run {near(self.run.path, Path.cwd())}")
         if _is_live(self.console):
             self._say(self.plan.arithmetic)
             self._live = Live(
                 self._region(), console=self.console, auto_refresh=False, transient=True, vertical_overflow="crop"
             )
             self._live.start(refresh=True)
-        return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError):  # a terminal that went away
+        with _as_long_as_someone_reads(self.console):
             self._close()
 
     def __call__(self, event: Event) -> None:
+        with _as_long_as_someone_reads(self.console):
+            self._take_in(event)
+
+    def _take_in(self, event: Event) -> None:
         lines = self._story.lines(event)
         if self._live is None:
             self._say_lines(event, lines)
@@ -74,8 +83,9 @@ class Watcher:
             self._latest, self._status = event, ""
             lines = []
         elif kind == "state":
-            self._set_status(event, lines)
-            lines = []
+            lines = self._set_status(event, lines)
+        elif kind == "checkpoint":
+            lines = []  # the log has them all, the end names the last
         elif kind == "sample":
             self._status = f"drawing pictures: {self._story.pictures}" if self._story.pictures else ""
         self._say_lines(event, lines)
@@ -96,14 +106,19 @@ class Watcher:
     def _say(self, line: str, style: str = "") -> None:
         self.console.print(_fitting(self.console, line, style), soft_wrap=True)
 
-    def _set_status(self, event: Event, lines: list[str]) -> None:
+    def _set_status(self, event: Event, lines: list[str]) -> list[str]:
+        """Take in a change of state; returns the lines that the live region cannot say."""
         state = event.get("state")
         if state == "queued":
-            self._status = lines[-1] if lines else "loading the model"
+            self._status = lines[-1] if lines else "getting ready"
         elif state == "running":
             self._status, self._device = "", str(event.get("device", self._device))
+            return lines[:1] if event.get("step") and "device" in event else []
         elif state == "paused":
             self._status = "paused"
+        elif state in ("stopped", "failed"):
+            return lines[-1:]
+        return []
 
     def _show_picture(self, path: Path) -> None:
         protocol = picture_protocol() if self.pictures == "auto" else None
@@ -150,22 +165,15 @@ class Watcher:
 
 def final_table(console: Console, record: Mapping[str, Any]) -> None:
     """How it ended, from the fields of the run's last event: a few numbers, and where everything is."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim" if _is_live(console) else "", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in _numbers_at_the_end(record):
-        table.add_row(name, _fitting(console, value))
-    try:
-        if table.row_count:
-            console.print(table)
-        for name in ("lora", "sheet", "log", "run"):
-            if record.get(name):
-                label = "LoRA" if name == "lora" else name
-                console.print(_fitting(console, f"{label:<6}{record[name]}"), soft_wrap=True)
-    except BrokenPipeError:
-        raise
-    except OSError:
-        pass  # the terminal went away; all of this is in the run folder as well
+    rows = list(_numbers_at_the_end(record))
+    for name in ("lora", "sheet", "log", "run"):
+        if record.get(name):
+            rows.append(("LoRA" if name == "lora" else name, near(record[name], Path.cwd())))
+    with _as_long_as_someone_reads(console):
+        for name, value in rows:
+            # Lines and not cells: a path that is wrapped by the terminal itself can be copied whole.
+            line = Text.assemble((f"{name:<12}", "dim" if _is_live(console) else ""), _fitting(console, value))
+            console.print(line, soft_wrap=True)
 
 
 def _numbers_at_the_end(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -202,11 +210,24 @@ def _is_live(console: Console) -> bool:
     return console.is_terminal and console.file.isatty() and not console.is_dumb_terminal
 
 
+@contextlib.contextmanager
+def _as_long_as_someone_reads(console: Console) -> Iterator[None]:
+    """When the terminal or the reader of the pipe is gone, the rest goes nowhere, and the run goes on."""
+    try:
+        yield
+        console.file.flush()
+    except (OSError, SystemExit):  # rich leaves by SystemExit when a pipe is broken
+        # What is still in the buffer would fail once more when the process ends, and turn its exit code into 120.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, console.file.fileno())
+        os.close(nowhere)
+
+
 def _fitting(console: Console, line: str, style: str = "") -> Text:
     """A line that this console's encoding can carry."""
     encoding = console.encoding
     shown = plain(line, newlines=True).encode(encoding, "replace").decode(encoding)
-    return Text(shown, style=style)
+    return Text(shown, style=style if _is_live(console) else "")
 
 
 def _one_line(console: Console, line: str) -> Text:

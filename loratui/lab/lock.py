@@ -141,9 +141,15 @@ def device_name(device: str = "auto") -> str:
 
 def _try_lock(file: int, path: Path, how: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(file, how | fcntl.LOCK_NB)
+        _flock(file, path, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    return True
+
+
+def _flock(file: int, path: Path, how: int) -> None:
+    try:
+        fcntl.flock(file, how)
     except OSError as error:
         if error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
             raise LabError(
@@ -151,15 +157,15 @@ def _try_lock(file: int, path: Path, how: int = fcntl.LOCK_EX) -> bool:
                 "(LORATUI_CACHE) on a local disk"
             ) from error
         raise
-    return True
 
 
 @contextlib.contextmanager
 def _mutex(folder: Path) -> Iterator[None]:
     """Tickets are drawn and looked at by one process at a time; it takes microseconds."""
-    file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    path = folder / "lock"
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        _flock(file, path, fcntl.LOCK_EX)
         yield
     finally:
         os.close(file)

@@ -255,7 +255,7 @@ def prune_resume(run: RunFolder, keep: int = 2) -> None:
 
 def remove_leftovers(run: RunFolder) -> None:
     """Remove half-written files of a killed worker. Only for the worker that holds the lock."""
-    for folder in (run.checkpoints, run.samples):
+    for folder in (run.checkpoints, run.samples, *run.samples.glob("*/")):
         remove_parts(folder)
 
 

@@ -13,6 +13,7 @@ from loratui.lab.events import Event
 from loratui.lab.files import append_line
 from loratui.lab.plain import plain
 
+_REASONS = {"stop": "it was asked to", "SIGINT": "ctrl-c", "max_minutes": "train.max_minutes is over"}
 SECONDS, SHARE = 5.0, 0.05  # a step gets a line when this much time and this share of the run went by since the last
 
 
@@ -52,9 +53,13 @@ class Pace:
 
 
 class Story:
-    """Feed it events in their order; it gives back lines, each harmless on a terminal."""
+    """Feed it events in their order; it gives back lines, each harmless on a terminal.
 
-    def __init__(self) -> None:
+    Paths below `folder` are told from there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.pace = Pace()
         self.pictures = 0  # drawn since the last contact sheet
         self._told: tuple[float, int] | None = None  # time and step of the last step line
@@ -71,9 +76,9 @@ class Story:
             self._untold = event
             return self._step_line() if self._is_worth_a_line(event) else []
         if kind == "probe":
-            self._probe = f" probe {number(event.get('loss'))}"
+            self._probe = number(event.get("loss"))
         elif kind == "checkpoint":
-            return [f"step {event.get('step')}: saved {plain(event.get('path', ''))}"]
+            return [f"step {event.get('step')}: saved {near(event.get('path', ''), self.folder)}"]
         elif kind == "sample":
             return self._sample(event)
         elif kind in ("warning", "message"):
@@ -87,8 +92,8 @@ class Story:
         if state == "queued":
             if not event.get("ahead"):
                 return []
-            return [f"waiting for {plain(event.get('device', 'the device'))} behind {event['ahead']}: "
-                    f"{plain(event.get('holder', ''), 100)}"]  # fmt: skip
+            device, holder = plain(event.get("device", "the device")), plain(event.get("holder", ""), 100)
+            return [f"waiting for {device} behind {event['ahead']}: {holder}"]
         if state == "running":
             self._told = None
             if "device" not in event:
@@ -104,7 +109,7 @@ class Story:
         if state in ("finished", "stopped"):
             at = f" at step {step} of {total}" if total and step != total else ""
             took = f", {duration(event['seconds'])} in all" if isinstance(event.get("seconds"), (int, float)) else ""
-            because = f": {reason}" if reason and reason != "finished" else ""
+            because = f": {_REASONS.get(reason, reason)}" if reason and reason != "finished" else ""
             return [*self._step_line(), f"{state}{at}{because}{took}"]
         return []
 
@@ -119,23 +124,23 @@ class Story:
         if event is None:
             return []
         self._told = (event["t"], event["step"])
+        of = f"/{self.pace.total}" if self.pace.total else ""
+        words = [f"step {event['step']}{of}"]
+        words += [f"epoch {event['epoch']}"] if "epoch" in event else []
+        words += [f"loss {number(event.get('loss'))} (smooth {number(event.get('smoothed'))})"]
+        words += [f"probe {self._probe}"] if self._probe else []
+        words += [f"lr {event['lr']:.1e}"] if isinstance(event.get("lr"), float) else []
+        words += [f"{number(event['it_s'], 1)} it/s"] if "it_s" in event else []
         left = self.pace.seconds_left
-        line = (
-            f"step {event['step']}{f'/{self.pace.total}' if self.pace.total else ''}"
-            f"{f' epoch {event["epoch"]}' if 'epoch' in event else ''}"
-            f" loss {number(event.get('loss'))} (smooth {number(event.get('smoothed'))}){self._probe}"
-            f"{f' lr {event["lr"]:.1e}' if isinstance(event.get('lr'), float) else ''}"
-            f"{f' {number(event["it_s"], 1)} it/s' if 'it_s' in event else ''}"
-            f"{f' {duration(left)} left' if left is not None else ''}"
-        )
-        return [line]
+        words += [f"{duration(left)} left"] if left is not None else []
+        return [" ".join(words)]
 
     def _sample(self, event: Event) -> list[str]:
         if not event.get("sheet"):
             self.pictures += 1
             return []
         count, self.pictures = self.pictures, 0
-        return [f"step {event.get('step')}: {_count(count)}contact sheet {plain(event.get('path', ''))}"]
+        return [f"step {event.get('step')}: {_count(count)}contact sheet {near(event.get('path', ''), self.folder)}"]
 
 
 class LogWriter:
@@ -143,7 +148,7 @@ class LogWriter:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._story = Story()
+        self._story = Story(path.parent)
 
     def __call__(self, event: Event) -> None:
         moment = datetime.fromtimestamp(event["t"]).strftime("%Y-%m-%d %H:%M:%S")
@@ -162,6 +167,12 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def near(path: object, folder: Path) -> str:
+    """A path as it is written in `folder`: relative where it is below, else in full. Harmless on a terminal."""
+    place = Path(str(path))
+    return plain(place.relative_to(folder) if place.is_relative_to(folder) else place)
 
 
 def number(value: Any, digits: int = 4) -> str:

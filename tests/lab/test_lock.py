@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import signal
 import subprocess
 import sys
@@ -46,7 +48,8 @@ class Process:
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        with self.process:  # waits, and closes its pipes
+            pass
 
 
 @pytest.fixture
@@ -159,6 +162,17 @@ def test_an_error_in_the_turn_gives_the_device_back(tmp_path: Path) -> None:
         raise RuntimeError
     with device_turn("cpu", tmp_path, should_stop=lambda: True) as mine:
         assert mine
+
+
+def test_a_file_system_without_locks_is_named_with_a_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(LabError, match=rf"{tmp_path / 'lock'}: .*local disk"), RunLock(tmp_path / "lock"):
+        pass
+    with pytest.raises(LabError, match="LORATUI_CACHE"), device_turn("cpu", tmp_path):
+        pass
 
 
 def test_each_device_has_its_own_queue_in_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -232,7 +232,10 @@ def test_pruning_leaves_alone_what_it_does_not_know(run: RunFolder) -> None:
 
 
 def test_leftovers_of_a_killed_worker_are_removed_and_nothing_else(run: RunFolder) -> None:
-    for name in (".step-1.png.abc.part", "step-1.png", ".mine"):
-        (run.samples / name).touch()
+    (run.samples / "base").mkdir()
+    for folder in (run.checkpoints, run.samples, run.samples / "base"):
+        for name in (".step-1.png.abc.part", "step-1.png", ".mine"):
+            (folder / name).touch()
     remove_leftovers(run)
-    assert {path.name for path in run.samples.iterdir()} == {"step-1.png", ".mine"}
+    for folder in (run.checkpoints, run.samples, run.samples / "base"):
+        assert {path.name for path in folder.iterdir()} - {"base"} == {"step-1.png", ".mine"}
