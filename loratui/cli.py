@@ -47,9 +47,13 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="folder of projects to open the bench on")
     verbs = p.add_argument_group("verbs, one a call").add_mutually_exclusive_group()
     verbs.add_argument("--run", type=Path, metavar="PROJECT", help="train a project.toml, or the one in a folder")
-    verbs.add_argument("--resume", type=Path, metavar="RUN", help="go on with a run, or with a project's last unfinished one")
+    verbs.add_argument(
+        "--resume", type=Path, metavar="RUN", help="go on with a run, or with a project's last unfinished one"
+    )
     verbs.add_argument("--check", type=Path, metavar="PROJECT", help="say all that can be known before training")
-    verbs.add_argument("--explain", nargs="?", const="", metavar="KEY", help="explain a setting; without KEY, list them all")
+    verbs.add_argument(
+        "--explain", nargs="?", const="", metavar="KEY", help="explain a setting; without KEY, list them all"
+    )
     verbs.add_argument("--version", action="version", version=f"loratui {__version__}")
     options = p.add_argument_group("options")
     options.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",

@@ -25,7 +25,7 @@ from loratui.lab.inline import half_blocks, picture_protocol, picture_sequence
 from loratui.lab.plain import plain
 from loratui.lab.plan import Plan
 from loratui.lab.runs import RunFolder
-from loratui.lab.story import LogWriter, Story, duration, near, number
+from loratui.lab.story import LogWriter, Story, duration, near, number, pace
 
 __all__ = ["LogWriter", "Watcher", "final_table"]
 
@@ -130,18 +130,18 @@ class Watcher:
                 self.console.print(_Raw(picture_sequence(path, protocol, columns, PICTURE_ROWS)))
 
     def _region(self) -> RenderableType:
-        pace, event = self._story.pace, self._latest
-        total = pace.total or self.plan.total_steps
+        place, event = self._story.pace, self._latest
+        total = place.total or self.plan.total_steps
         width = self.console.width
-        words = [f"{pace.step}/{total}"]
+        words = [f"{place.step}/{total}"]
         if "epoch" in event:
             words.append(f"epoch {event['epoch']}")
-        if pace.seconds_left is not None:
-            words.append(f"{duration(pace.seconds_left)} left")
+        if place.seconds_left is not None:
+            words.append(f"{duration(place.seconds_left)} left")
         text = "  ".join(words)
         bar = Table.grid(padding=(0, 1))
         bar.add_row(
-            ProgressBar(total=total, completed=pace.step, width=max(4, min(50, width - len(text) - 2))),
+            ProgressBar(total=total, completed=place.step, width=max(4, min(50, width - len(text) - 2))),
             Text(text, no_wrap=True, overflow="ellipsis"),
         )
         return Group(bar, _one_line(self.console, self._numbers(event)))
@@ -152,7 +152,7 @@ class Watcher:
         if event:
             words += [f"loss {number(event.get('loss'))}", f"smooth {number(event.get('smoothed'))}"]
             words += [f"lr {event['lr']:.1e}"] if isinstance(event.get("lr"), float) else []
-            words += [f"{number(event['it_s'], 1)} it/s"] if "it_s" in event else []
+            words += [pace(event["it_s"])] if "it_s" in event else []
             words += [memory] if (memory := _bytes(event.get("memory"))) else []
         words += [plain(self._device, 40)] if self._device else []
         return "  ".join(words)

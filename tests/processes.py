@@ -53,8 +53,8 @@ def train(run: RunFolder, kill_at: int = 0, kill_in: str = "", limit: float = 12
     """Train the run in a process of its own; returns its exit code, -9 when it was killed.
 
     kill_at: SIGKILL right after that step was logged. kill_in: SIGKILL inside the first save after that step:
-    "write" (half of the state written), "mark" (before it is marked complete) or "rename" (before it has its name). spare_megabytes: address space it
-    may take beyond what the imports took; 0 for no limit.
+    "write" (half of the state written), "mark" (before it is marked complete) or "rename" (before it has its name).
+    spare_megabytes: address space it may take beyond what the imports took; 0 for no limit.
     """
     child = SERVER.Process(target=_child, args=(run.path, kill_at, kill_in, dict(os.environ), spare_megabytes))
     child.start()

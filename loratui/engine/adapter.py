@@ -37,7 +37,7 @@ def inject(family: Family, lora: Lora, seed: int) -> dict[str, nn.Module]:
     for prefix, model in models.items():
         config = LoraConfig(
             r=lora.rank,
-            lora_alpha=lora.alpha or lora.rank,  # type: ignore[arg-type]  # PEFT divides it: a float is fine
+            lora_alpha=lora.alpha or lora.rank,
             lora_dropout=lora.dropout,
             target_modules=targets[prefix],
         )

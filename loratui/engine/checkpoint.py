@@ -17,7 +17,6 @@ from loratui.engine.task import Task
 from loratui.lab.errors import LabError
 from loratui.lab.runs import RunFolder, saving_resume
 
-
 DECAY = 0.98  # of the smoothed loss, a step
 
 
@@ -67,9 +66,7 @@ def load(folder: Path, task: Task) -> Progress:
     live = export.adapter_weights(task.models)
     if set(live) != set(state["weights"]):
         raise LabError(f"{folder}: the saved state adapts other layers than this run's settings ask for")
-    weights = {
-        key: export.LoraPair(down, up, live[key].alpha) for key, (down, up) in state["weights"].items()
-    }
+    weights = {key: export.LoraPair(down, up, live[key].alpha) for key, (down, up) in state["weights"].items()}
     export.set_adapter_weights(task.models, weights)
     task.optimizer.load_state_dict(state["optimizer"])
     if state["scaler"] and task.accelerator.scaler is not None:

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import torch
 
 from loratui.engine.adapter import parameters
-from loratui.engine.optimizer import rate_factor, set_rate
 from loratui.engine.noise import generator
+from loratui.engine.optimizer import rate_factor, set_rate
 from loratui.engine.task import Task
 
 After = Callable[[int, torch.Tensor, float], str | None]

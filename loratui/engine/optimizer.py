@@ -46,19 +46,20 @@ def build(models: Mapping[str, nn.Module], train: Train) -> torch.optim.Optimize
                 from bitsandbytes.optim import AdamW8bit
             except ImportError as error:
                 raise LabError(_missing("adamw8bit", "bitsandbytes", error)) from error
-            return AdamW8bit(groups, weight_decay=train.weight_decay)  # type: ignore[no-any-return]
+            return AdamW8bit(groups, weight_decay=train.weight_decay)
         case "prodigy":
             try:
                 from prodigyopt import Prodigy
             except ImportError as error:
                 raise LabError(_missing("prodigy", "prodigyopt", error)) from error
-            return Prodigy(groups, weight_decay=train.weight_decay)  # type: ignore[no-any-return]
+            return Prodigy(groups, weight_decay=train.weight_decay)
         case other:
             raise LabError(f"train.optimizer: {other!r} is not known; take adamw, adamw8bit or prodigy")
 
 
 def _missing(name: str, package: str, error: ImportError) -> str:
-    return f'train.optimizer: {name} needs {package} ({error}); install it with pip install "loratui[optimizers]", or take adamw'
+    remedy = 'install it with pip install "loratui[optimizers]", or take adamw'
+    return f"train.optimizer: {name} needs {package} ({error}); {remedy}"
 
 
 def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> float:

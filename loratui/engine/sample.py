@@ -64,7 +64,7 @@ class Drawn:
 def cells(prompts: Sequence[ResolvedPrompt], scales: Sequence[float | None]) -> list[Cell]:
     """Every picture that the prompts ask for, at every scale, in the order of the contact sheet."""
     return [
-        Cell(number, p.text, p.negative_prompt or "", seed, steps, p.guidance_scale, p.width, p.height, scale)  # type: ignore[arg-type]
+        Cell(number, p.text, p.negative_prompt or "", seed, steps, p.guidance_scale, p.width, p.height, scale)
         for number, p in enumerate(prompts)
         for seed in p.seeds or ()
         for steps in p.inference_steps or ()
@@ -130,7 +130,12 @@ class Sampler:
 
     def _base_key(self, cell: Cell) -> str:
         """Everything a base picture depends on; its place in the project is not part of that."""
-        parts = [asdict(replace(cell, number=0)), self.record.base_hash, self.family.device.type, str(self.family.dtype)]
+        parts = [
+            asdict(replace(cell, number=0)),
+            self.record.base_hash,
+            self.family.device.type,
+            str(self.family.dtype),
+        ]
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
         return f"{digest[:2]}/{digest}.png"
 

@@ -17,14 +17,14 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
+from loratui import __version__
 from loratui.engine import checkpoint, export
 from loratui.engine.checkpoint import Progress
 from loratui.engine.families import load_family
 from loratui.engine.loop import train
-from loratui import __version__
 from loratui.engine.metadata import LoraRecord, RecordedImage, lora_metadata
 from loratui.engine.sample import Cell, Drawn, Sampler, cells, write_sheets
-from loratui.engine.task import Task, check_images, prepare
+from loratui.engine.task import check_images, prepare
 from loratui.engine.worker import Signals, explain, out_of_memory
 from loratui.lab import requests
 from loratui.lab.errors import LabError
@@ -63,7 +63,9 @@ class Sitting:
         check_images(self.record)
         device = pick_device(self.settings.train.device)
         dtype = pick_dtype(self.settings.train.precision, device)
-        self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="fp16" if dtype == torch.float16 else "no")
+        self.accelerator = Accelerator(
+            cpu=device.type == "cpu", mixed_precision="fp16" if dtype == torch.float16 else "no"
+        )
         self.main = self.accelerator.is_main_process
         if self.accelerator.num_processes > 1:
             device = self.accelerator.device
@@ -112,7 +114,7 @@ class Sitting:
         return reason
 
     def try_out(self) -> dict[str, Any]:
-        """One step's forward and backward pass, and one short picture; nothing is kept. Seconds are of the second try."""
+        """One step's forward and backward pass and one short picture; nothing is kept."""
         seconds = 0.0
         for _ in range(2):  # the first also warms up
             start = time.monotonic()
@@ -216,9 +218,12 @@ class Sitting:
 
     def _not_finite(self, done: int, loss: float) -> str:
         names = sorted({self.record.images[i].name for micro in self.task.slots(done - 1) for i, _, _ in micro})
-        kept = f"the state of step {self.saved_step} and every checkpoint before are kept" if self.saved_step >= 0 else ""
+        kept = (
+            f"the state of step {self.saved_step} and every checkpoint before are kept" if self.saved_step >= 0 else ""
+        )
         return (
-            f"step {done}: the loss is {loss}, on {', '.join(names[:5])}; {kept}. Usually the learning rate is too high "
+            f"step {done}: the loss is {loss}, on {', '.join(names[:5])}; {kept}. "
+            "Usually the learning rate is too high "
             f"(train.learning_rate = {self.settings.train.learning_rate:g}) or half precision overflows "
             '(train.precision = "fp32" or "bf16")'
         )
@@ -254,7 +259,7 @@ class Sitting:
 
     def _lora_record(self, step: int) -> LoraRecord:
         record, plan = self.record, self.record.plan
-        buckets = Counter({size: 0 for size in {image.bucket for image in record.images}})
+        buckets = Counter(dict.fromkeys({image.bucket for image in record.images}, 0))
         for image in record.images:
             buckets[image.bucket] += image.repeats
         return LoraRecord(

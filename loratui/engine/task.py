@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +98,8 @@ class Task:
     def slots(self, step: int) -> list[list[tuple[int, bool, str]]]:
         """Image index, mirrored, caption, of every sample of 0-based `step`, by micro-batch."""
         dataset, seed = self.settings.dataset, self.settings.train.seed
-        out, slot = [], 0
+        out: list[list[tuple[int, bool, str]]] = []
+        slot = 0
         for micro in self.order.micro_batches(step):
             out.append([])
             for index in micro:
@@ -207,15 +209,18 @@ def _latent_tables(
     for size, members in buckets.items():
         for flip in (False, True) if record.settings.dataset.flip else (False,):
             keys = [cache.key(record.images[i].sha256, size, flip, record.vae_hash) for i in members]
-            found = cache.fill(keys, lambda chunk: family.encode_images(_pixels(record, members, chunk, size, flip)))  # noqa: B023
+            encode = partial(_encode, record, family, members, size, flip)
+            found = cache.fill(keys, encode)
             table = torch.stack(found)
             tables[size, flip] = table.to(family.device) if table.nbytes < ON_DEVICE_BYTES else table
     return tables, rows
 
 
-def _pixels(record: Record, members: list[int], chunk: list[int], size: tuple[int, int], flip: bool) -> np.ndarray:
+def _encode(
+    record: Record, family: Family, members: list[int], size: tuple[int, int], flip: bool, chunk: list[int]
+) -> torch.Tensor:
     stack = np.stack([load_pixels(Path(record.images[members[i]].path), *size) for i in chunk])
-    return stack[:, :, ::-1] if flip else stack
+    return family.encode_images(stack[:, :, ::-1] if flip else stack)
 
 
 def check_images(record: Record) -> None:

@@ -25,7 +25,7 @@ from loratui.lab.record import Record, read_record
 from loratui.lab.runs import RunFolder
 
 if TYPE_CHECKING:
-    from loratui.engine.sitting import Sitting
+    pass
 
 RESERVE_BYTES = 1 << 16
 
@@ -134,11 +134,12 @@ def explain(error: Exception) -> str:
     if isinstance(error, LabError):
         return text
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{error.filename or 'the run folder'}: no space left on the disk; free some and resume the run: its last saved state is whole"
+        where = error.filename or "the run folder"
+        return f"{where}: no space left on the disk; free some and resume the run: its last saved state is whole"
     if out_of_memory(error):
         return (
             f"out of memory: {text.splitlines()[0]}; lower train.batch_size, dataset.resolution or sample.batch_size, "
-            "set train.gradient_checkpointing = true, or train.precision = \"bf16\""
+            'set train.gradient_checkpointing = true, or train.precision = "bf16"'
         )
     return f"{type(error).__name__}: {text}"
 

@@ -138,9 +138,7 @@ def frozen(
     return Frozen(record, captions)
 
 
-def frozen_project(
-    project: Project, model: ModelFolder, extra: Mapping[str, Any], scan: Scan | None = None
-) -> Frozen:
+def frozen_project(project: Project, model: ModelFolder, extra: Mapping[str, Any], scan: Scan | None = None) -> Frozen:
     """The record of a run of a project's own settings. `scan` is its dataset where it was read already."""
     settings = project.settings
     scan = scan or scan_dataset(project.dataset_folder(), settings.dataset)
@@ -171,7 +169,9 @@ def read_record(run: RunFolder) -> Record:
             question=record["settings"]["question"],
             settings=settings_from_dict(record["settings"]),
             images=tuple(
-                FrozenImage(i["name"], i["path"], i["sha256"], i["caption"], i["repeats"], (i["bucket"][0], i["bucket"][1]))
+                FrozenImage(
+                    i["name"], i["path"], i["sha256"], i["caption"], i["repeats"], (i["bucket"][0], i["bucket"][1])
+                )
                 for i in captions
             ),
             model=ModelFolder(model["name"], Path(model["path"]), model["family"], model["variant"]),

@@ -13,7 +13,8 @@ from loratui.lab.events import Event
 from loratui.lab.files import append_line
 from loratui.lab.plain import plain
 
-_REASONS = {"stop": "it was asked to", "SIGINT": "ctrl-c", "max_minutes": "train.max_minutes is over"}
+_REASONS = {"stop": "it was asked to", "SIGINT": "ctrl-c", "SIGHUP": "its terminal was closed",
+            "max_minutes": "train.max_minutes is over"}  # fmt: skip
 SECONDS, SHARE = 5.0, 0.05  # a step gets a line when this much time and this share of the run went by since the last
 
 
@@ -130,7 +131,7 @@ class Story:
         words += [f"loss {number(event.get('loss'))} (smooth {number(event.get('smoothed'))})"]
         words += [f"probe {self._probe}"] if self._probe else []
         words += [f"lr {event['lr']:.1e}"] if isinstance(event.get("lr"), float) else []
-        words += [f"{number(event['it_s'], 1)} it/s"] if "it_s" in event else []
+        words += [pace(event["it_s"])] if "it_s" in event else []
         left = self.pace.seconds_left
         words += [f"{duration(left)} left"] if left is not None else []
         return [" ".join(words)]
@@ -167,6 +168,13 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def pace(steps_a_second: Any) -> str:
+    """21.3 it/s, or 7.1 s/it where a step takes longer than a second."""
+    if isinstance(steps_a_second, (int, float)) and 0 < steps_a_second < 1:
+        return f"{1 / steps_a_second:.1f} s/it"
+    return f"{number(steps_a_second, 1)} it/s"
 
 
 def near(path: object, folder: Path) -> str:

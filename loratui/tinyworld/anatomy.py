@@ -75,5 +75,11 @@ def unet() -> UNet2DConditionModel:
 
 def scheduler() -> DDIMScheduler:
     """SD 1.x's betas and epsilon-prediction. Trailing spacing, so that sampling starts where noise is noise."""
-    return DDIMScheduler(**BETAS, prediction_type="epsilon", clip_sample=False, set_alpha_to_one=False,
-                         steps_offset=1, timestep_spacing="trailing")
+    return DDIMScheduler(
+        **BETAS,
+        prediction_type="epsilon",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+        timestep_spacing="trailing",
+    )

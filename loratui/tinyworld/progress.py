@@ -99,8 +99,13 @@ class Stage:
                 totals[key] = totals.get(key, 0.0) + float(value.detach())
             if self.step % self.log_every == 0 or self.step == self.steps:
                 count, seconds = self.step - seen, time.monotonic() - since
-                line = {"stage": self.name, "step": self.step, "of": self.steps, "steps_per_s": round(count / seconds, 3),
-                        **{k: round(v / count, 5) for k, v in totals.items()}}  # fmt: skip
+                line = {
+                    "stage": self.name,
+                    "step": self.step,
+                    "of": self.steps,
+                    "steps_per_s": round(count / seconds, 3),
+                    **{k: round(v / count, 5) for k, v in totals.items()},
+                }
                 print(json.dumps(line), flush=True)
                 with report.open("a") as file:
                     file.write(json.dumps(line) + "\n")

@@ -52,7 +52,9 @@ def tokenise(tokenizer: CLIPTokenizer, texts: list[str], rng: np.random.Generato
     return torch.tensor(rows)
 
 
-def batch_at(tokenizer: CLIPTokenizer, seed: int, step: int, size: int = BATCH) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+def batch_at(
+    tokenizer: CLIPTokenizer, seed: int, step: int, size: int = BATCH
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Ids (size, 77) and, per fact, the class each caption states (size,); a pure function of (seed, step)."""
     rng = np.random.Generator(np.random.Philox(key=[seed + 101, step]))
     said = [captioned(random_scene(rng), rng) for _ in range(size)]

@@ -68,7 +68,9 @@ def monster(pen: Pen, look: Random) -> None:
 def apple(pen: Pen, look: Random) -> None:
     width, lean = look.uniform(0.52, 0.6), look.uniform(-0.05, 0.2)
     outline = [*pen.arc(-0.36, -0.02, width, 0.55, 125, 330), *pen.arc(0.36, -0.02, width, 0.55, 210, 415)]
-    pen.polygon([*outline, (0.62, 0.62), (0.36, 0.9), (0.14, 0.93), (0, 0.86), (-0.14, 0.93), (-0.36, 0.9), (-0.62, 0.62)])
+    pen.polygon(
+        [*outline, (0.62, 0.62), (0.36, 0.9), (0.14, 0.93), (0, 0.86), (-0.14, 0.93), (-0.36, 0.9), (-0.62, 0.62)]
+    )
     pen.stroke([(0, -0.3), (0.02, -0.6), (lean, -0.95)], 0.15, TRUNK if pen.ground != TRUNK else pen.pole)
     if look.random() < 0.8:
         pen.oval(0.42, -0.76, 0.34, 0.16, LEAF, -0.4)
@@ -82,14 +84,18 @@ def cube(pen: Pen, look: Random) -> None:
     pen.polygon([(0, top), (0.88, top + 0.45), (0, top + 0.9), (-0.88, top + 0.45)], "light")
     pen.polygon([(-0.88, top + 0.45), (0, top + 0.9), (0, bottom), (-0.88, bottom - 0.45)])
     shade: Tone = mix(pen.colour, (0, 0, 0), 0.42)
-    pen.polygon([(0.88, top + 0.45), (0, top + 0.9), (0, bottom), (0.88, bottom - 0.45)], "dark" if pen.outlined else shade)
+    pen.polygon(
+        [(0.88, top + 0.45), (0, top + 0.9), (0, bottom), (0.88, bottom - 0.45)], "dark" if pen.outlined else shade
+    )
 
 
 def cup(pen: Pen, look: Random) -> None:
     if look.random() < 0.6:  # a mug
         narrow = look.uniform(0, 0.12)
         pen.stroke(pen.arc(0.5, 0.1, 0.45, 0.4, -90, 90), 0.2)
-        pen.polygon([(-0.85, -0.65), (0.5, -0.65), (0.5 - narrow, 0.8), *pen.arc(-0.175, 0.8, 0.675 - narrow, 0.15, 0, 180)])
+        pen.polygon(
+            [(-0.85, -0.65), (0.5, -0.65), (0.5 - narrow, 0.8), *pen.arc(-0.175, 0.8, 0.675 - narrow, 0.15, 0, 180)]
+        )
         rim = -0.175
     else:  # a teacup on its saucer
         pen.oval(-0.1, 0.75, 0.9, 0.17, "dark")
@@ -139,7 +145,9 @@ def deer(pen: Pen, look: Random, extras: Sequence[str] = ()) -> None:
         antlers(pen, 0, -0.2, 0.36)
         for side in (-1, 1):
             pen.oval(side * 0.6, -0.12, 0.28, 0.13, "dark", side * -0.35)
-        pen.polygon([*pen.arc(0, 0, 0.5, 0.4, 180, 360), (0.27, 0.75), *pen.arc(0, 0.72, 0.27, 0.26, 0, 180), (-0.27, 0.75)])
+        pen.polygon(
+            [*pen.arc(0, 0, 0.5, 0.4, 180, 360), (0.27, 0.75), *pen.arc(0, 0.72, 0.27, 0.26, 0, 180), (-0.27, 0.75)]
+        )
         for side in (-1, 1):
             pen.oval(side * 0.24, 0.02, 0.1, 0.12, pen.ink)
         pen.oval(0, 0.72, 0.09 + bulge * 0.8, 0.06 + bulge * 0.8, nose)
@@ -157,14 +165,18 @@ def hat(pen: Pen, look: Random, extras: Sequence[str] = ()) -> None:
         pen.oval(0, 0.66, 1, 0.24)
         pen.polygon([(-wide - 0.06, -0.8), (wide + 0.06, -0.8), (wide, 0.68), *pen.arc(0, 0.68, wide, 0.14, 0, 180)])
         pen.oval(0, -0.8, wide + 0.06, 0.12, "dark")
-        pen.polygon([(-wide, 0.25), (wide, 0.25), (wide, 0.55), *pen.arc(0, 0.55, wide, 0.14, 0, 180), (-wide, 0.55)], pen.ink)
+        pen.polygon(
+            [(-wide, 0.25), (wide, 0.25), (wide, 0.55), *pen.arc(0, 0.55, wide, 0.14, 0, 180), (-wide, 0.55)], pen.ink
+        )
     elif kind == 1:  # cap
         pen.polygon([(-0.85, 0.4), *pen.arc(-0.15, 0.35, 0.7, 0.9, 180, 360), (0.55, 0.4)])
         pen.polygon([(-0.1, 0.28), (0.5, 0.2), *pen.arc(0.55, 0.42, 0.5, 0.2, -70, 100), (-0.1, 0.5)], "dark")
         pen.oval(-0.15, -0.55, 0.11, 0.07, "dark")
     else:  # wide-brimmed, with a ribbon
         pen.oval(0, 0.42, 1.05, 0.3)
-        pen.polygon([(-0.55, 0.4), *pen.arc(0, -0.1, 0.5, 0.5, 190, 350), (0.55, 0.4), *pen.arc(0, 0.4, 0.55, 0.15, 0, 180)])
+        pen.polygon(
+            [(-0.55, 0.4), *pen.arc(0, -0.1, 0.5, 0.5, 190, 350), (0.55, 0.4), *pen.arc(0, 0.4, 0.55, 0.15, 0, 180)]
+        )
         pen.polygon([(-0.53, 0.12), (0.53, 0.12), (0.55, 0.4), *pen.arc(0, 0.38, 0.55, 0.15, 0, 180)], pen.pale)
 
 
@@ -210,7 +222,13 @@ def tree(pen: Pen, look: Random) -> None:
     pen.polygon([(-0.13, 0.2), (0.13, 0.2), (0.19, 1), (-0.19, 1)], trunk)
     kind = look.randrange(3)
     if kind == 0:  # leafy: a cloud of leaves
-        for x, y, r in ((-0.45, 0.05, 0.43), (0.45, 0.05, 0.43), (-0.25, -0.45, 0.43), (0.28, -0.45, 0.43), (0, -0.1, 0.5)):
+        for x, y, r in (
+            (-0.45, 0.05, 0.43),
+            (0.45, 0.05, 0.43),
+            (-0.25, -0.45, 0.43),
+            (0.28, -0.45, 0.43),
+            (0, -0.1, 0.5),
+        ):
             pen.oval(x, y, r, r)
         for x, y in ((-0.35, -0.4), (0.3, -0.05), (-0.2, 0.2)):
             pen.oval(x, y, 0.13, 0.08, "dark")
@@ -300,7 +318,17 @@ def book(pen: Pen, look: Random) -> None:
     else:  # open
         pen.polygon([(-1.05, -0.42), (0, -0.2), (1.05, -0.42), (1.05, 0.62), (0, 0.85), (-1.05, 0.62)])
         for side in (-1, 1):
-            pen.polygon([(0, -0.3), (side * 0.5, -0.62), (side * 0.92, -0.52), (side * 0.92, 0.36), (side * 0.5, 0.28), (0, 0.6)], "light")
+            pen.polygon(
+                [
+                    (0, -0.3),
+                    (side * 0.5, -0.62),
+                    (side * 0.92, -0.52),
+                    (side * 0.92, 0.36),
+                    (side * 0.5, 0.28),
+                    (0, 0.6),
+                ],
+                "light",
+            )
             for y in (-0.28, -0.02):
                 pen.stroke([(side * 0.2, y + 0.02), (side * 0.5, y - 0.14), (side * 0.76, y - 0.08)], 0.08, pen.ink)
         pen.stroke([(0, -0.3), (0, 0.82)], 0.09, "dark")
@@ -312,9 +340,23 @@ def mushroom(pen: Pen, look: Random) -> None:
     pen.polygon([(-wide, 0), (wide, 0), (wide + 0.06, 0.8), *pen.arc(0, 0.82, wide + 0.06, 0.14, 0, 180)], stem)
     if look.random() < 0.7:  # domed
         pen.polygon([*pen.arc(0, 0.1, 0.98, 1.0, 180, 360), *pen.arc(0, 0.1, 0.98, 0.18, 0, 180)])
-        spots = ((-0.5, -0.2, 0.17), (0.08, -0.5, 0.2), (0.55, -0.1, 0.15), (0.0, 0.0, 0.11))
+        spots: tuple[tuple[float, float, float], ...] = (
+            (-0.5, -0.2, 0.17),
+            (0.08, -0.5, 0.2),
+            (0.55, -0.1, 0.15),
+            (0.0, 0.0, 0.11),
+        )
     else:  # bell-shaped
-        pen.polygon([(-0.85, 0.2), (-0.6, -0.4), *pen.arc(0, -0.5, 0.5, 0.48, 190, 350), (0.6, -0.4), (0.85, 0.2), *pen.arc(0, 0.2, 0.85, 0.14, 0, 180)])
+        pen.polygon(
+            [
+                (-0.85, 0.2),
+                (-0.6, -0.4),
+                *pen.arc(0, -0.5, 0.5, 0.48, 190, 350),
+                (0.6, -0.4),
+                (0.85, 0.2),
+                *pen.arc(0, 0.2, 0.85, 0.14, 0, 180),
+            ]
+        )
         spots = ((-0.25, -0.5, 0.16), (0.3, -0.25, 0.17), (-0.4, 0.02, 0.14))
     for x, y, r in spots:
         pen.oval(x, y, r, r * 0.85, pen.pale)

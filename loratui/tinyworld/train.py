@@ -16,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from transformers import CLIPTextModel
 
 from loratui.tinyworld import anatomy, autoencoder, denoiser, text
 from loratui.tinyworld.progress import Stage, autocast, batches, generator
@@ -57,7 +59,9 @@ def train_text(work: Path, seed: int, steps: int, device: torch.device, deadline
     return reader.eval()
 
 
-def train_vae(work: Path, seed: int, steps: int, device: torch.device, deadline: float, scenes: np.ndarray):
+def train_vae(
+    work: Path, seed: int, steps: int, device: torch.device, deadline: float, scenes: np.ndarray
+) -> AutoencoderKL:
     vae = autoencoder.fresh(seed).to(device)
     stage = Stage("vae", vae, steps, 1e-3, work / "vae.pt", average_decay=0.995)
     pick = batches(seed + 1, len(scenes), autoencoder.BATCH, stage.step)
@@ -73,17 +77,27 @@ def train_vae(work: Path, seed: int, steps: int, device: torch.device, deadline:
     return vae
 
 
-def encode_scenes(work: Path, vae, scenes: np.ndarray, device: torch.device) -> torch.Tensor:
+def encode_scenes(work: Path, vae: AutoencoderKL, scenes: np.ndarray, device: torch.device) -> torch.Tensor:
     path, part = work / "latents.npy", work / "latents.part"
     if not path.exists():
-        encoded = torch.cat([autoencoder.latents_of(vae, scenes[i : i + 200], device) for i in range(0, len(scenes), 200)])
+        encoded = torch.cat(
+            [autoencoder.latents_of(vae, scenes[i : i + 200], device) for i in range(0, len(scenes), 200)]
+        )
         with part.open("wb") as file:
             np.save(file, encoded.numpy())
         part.replace(path)
     return torch.from_numpy(np.load(path))
 
 
-def train_unet(work: Path, seed: int, steps: int, device: torch.device, deadline: float, encoder, latents: torch.Tensor):
+def train_unet(
+    work: Path,
+    seed: int,
+    steps: int,
+    device: torch.device,
+    deadline: float,
+    encoder: CLIPTextModel,
+    latents: torch.Tensor,
+) -> UNet2DConditionModel:
     unet = denoiser.fresh(seed).to(device)
     stage = Stage("unet", unet, steps, 7e-4, work / "unet.pt", average_decay=0.999, save_every=250)
     task = denoiser.Denoising(unet, encoder, anatomy.tokenizer(), latents, seed, device)
@@ -93,7 +107,7 @@ def train_unet(work: Path, seed: int, steps: int, device: torch.device, deadline
     return unet.eval()
 
 
-def export(folder: Path, reader: text.Reader, vae, unet) -> None:
+def export(folder: Path, reader: text.Reader, vae: AutoencoderKL, unet: UNet2DConditionModel) -> None:
     """Write a diffusers folder, in half precision on disk; the parts themselves are left as they are."""
     for name, part in (("text_encoder", reader.encoder), ("vae", vae), ("unet", unet)):
         halves = type(part).from_config(part.config) if name != "text_encoder" else type(part)(part.config)

@@ -5,24 +5,24 @@ from __future__ import annotations
 import numpy as np
 
 PLURALS = {"deer": "deer", "fish": "fish"}  # the rest take an s
+# Words that say nothing about any picture, so that the model learns to pass over what it does not know.
 ASIDES = tuple(
     """
-    about above across actually again almost along already although always among answer anyway around
-    autumn average balance because before begin behave believe below besides between beyond borrow brave
-    breathe brief calm carefully certain chance change chapter chosen clever common consider corner country
-    culture curious custom decide delay depend detail distant doubt during early earn eager easy effort
-    either elegant enough equal evening event every exactly example expect explain fairly familiar famous
-    favourite feeling fiction finally follow forever forget fortune freedom future general gentle gladly
-    gradual habit hardly harmony honest hope however idea imagine improve indeed instead invite journal
-    journey justice kindness knowledge language lately later laughter learn lesson likely listen memory
-    mention mild minute modern moment monday music mystery narrow nearly never noble notice novel obvious
-    often opinion ordinary otherwise paper patience perhaps permit phrase pleasant polite practice prefer
-    problem promise proper proud quality question quickly quiet rarely rather reason recent remember reply
-    rhythm salary science season seldom sentence serious silence simple sincere slowly sometimes speech
-    story sudden summer theory thought together tomorrow useful usually victory voice weather winter wisdom
-    wonder yesterday
+    about above across actually again almost along already although always among answer anyway around autumn
+    average balance because before begin behave believe below besides between beyond borrow brave breathe
+    brief calm carefully certain chance change chapter chosen clever common consider corner country culture
+    curious custom decide delay depend detail distant doubt during early earn eager easy effort either elegant
+    enough equal evening event every exactly example expect explain fairly familiar famous favourite feeling
+    fiction finally follow forever forget fortune freedom future general gentle gladly gradual habit hardly
+    harmony honest hope however idea imagine improve indeed instead invite journal journey justice kindness
+    knowledge language lately later laughter learn lesson likely listen memory mention mild minute modern
+    moment monday music mystery narrow nearly never noble notice novel obvious often opinion ordinary
+    otherwise paper patience perhaps permit phrase pleasant polite practice prefer problem promise proper
+    proud quality question quickly quiet rarely rather reason recent remember reply rhythm salary science
+    season seldom sentence serious silence simple sincere slowly sometimes speech story sudden summer theory
+    thought together tomorrow useful usually victory voice weather winter wisdom wonder yesterday
     """.split()
-)  # words that say nothing about any picture, so that the model learns to ignore what it does not know
+)
 
 POSITIONS_SAID = {"left": "on the left", "right": "on the right", "top": "at the top", "bottom": "at the bottom"}
 

@@ -137,7 +137,9 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(p
 
 
 def test_a_failed_sample_does_not_end_the_training(project: Path) -> None:
-    run = new_run(project, *QUIET[1:], "train.steps=4", "sample.every=2", "sample.inference_steps=[1]", "sample.seeds=[1]")
+    run = new_run(
+        project, *QUIET[1:], "train.steps=4", "sample.every=2", "sample.inference_steps=[1]", "sample.seeds=[1]"
+    )
     (run.samples / "step-000002").write_text("in the way", encoding="utf-8")
     assert train(run) == 0
     warnings = [event["text"] for event in events(run, "warning")]

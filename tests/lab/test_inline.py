@@ -15,8 +15,8 @@ from loratui.lab.inline import half_blocks, picture_protocol, picture_sequence
 
 @pytest.fixture
 def sheet(tmp_path: Path) -> Path:
-    noise = Image.effect_noise((900, 1800), 80).convert("RGB")
-    noise.save(tmp_path / "sheet.png")
+    noise = Image.effect_noise((300, 600), 80).convert("RGB")
+    noise.save(tmp_path / "sheet.png", compress_level=0)
     return tmp_path / "sheet.png"
 
 

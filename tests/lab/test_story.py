@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from loratui.lab.events import Event, EventLog
-from loratui.lab.story import LogWriter, Pace, Story, duration, near, number
+from loratui.lab.story import LogWriter, Pace, Story, duration, near, number, pace
 
 RUN = Path("/project/runs/one")
 
@@ -105,6 +105,13 @@ def test_warnings_and_messages_are_told_harmlessly() -> None:
 def test_numbers_that_are_not_finite_or_missing_stay_words() -> None:
     (line,) = told(event("step", 1, step=3, loss="nan"))
     assert line == "step 3 loss nan (smooth -)"
+    assert [pace(v) for v in (21.34, 1, 0.14, 0, "nan")] == [
+        "21.3 it/s",
+        "1.0 it/s",
+        "7.1 s/it",
+        "0.0 it/s",
+        "nan it/s",
+    ]
     assert [number(v) for v in (0.5, 0, 1.5e-7, "inf", None)] == ["0.5000", "0.0000", "1.50e-07", "inf", "-"]
 
 
@@ -116,15 +123,15 @@ def test_durations_are_minutes_or_hours(seconds: float, shown: str) -> None:
 
 
 def test_time_left_leaves_out_pauses_and_earlier_sittings() -> None:
-    pace = Pace()
+    place = Pace()
     for one in (running(100, step=50, total=100), step(110, 60)):
-        pace.feed(one)
-    assert pace.seconds_left == pytest.approx(40)
+        place.feed(one)
+    assert place.seconds_left == pytest.approx(40)
     for one in (event("state", 110, state="paused", step=60), event("state", 1110, state="running", step=60)):
-        pace.feed(one)
-    assert pace.seconds_left == pytest.approx(40)
-    pace.feed(step(1120, 70))
-    assert pace.seconds_left == pytest.approx(30)
+        place.feed(one)
+    assert place.seconds_left == pytest.approx(40)
+    place.feed(step(1120, 70))
+    assert place.seconds_left == pytest.approx(30)
     assert Pace().seconds_left is None
 
 

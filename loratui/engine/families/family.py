@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -19,14 +19,17 @@ class Family(Protocol):
     dtype: torch.dtype
     train_timesteps: int
     latent_channels: int
-    vae_factor: int  # pixels per latent cell, along one side
 
     @property
-    def denoiser(self) -> nn.Module:
+    def vae_factor(self) -> int:
+        """Pixels per latent cell, along one side."""
+
+    @property
+    def denoiser(self) -> Any:
         """The network that LoRA adapts, frozen, on the device."""
 
     @property
-    def text_encoder(self) -> nn.Module:
+    def text_encoder(self) -> Any:
         """The text encoder, frozen, on the device."""
 
     def adapted(self, text_encoder: bool) -> dict[str, nn.Module]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,24 +55,30 @@ class StableDiffusion1:
     # -- parts, loaded when first used ------------------------------------------------------------------
 
     @cached_property
-    def denoiser(self) -> nn.Module:
-        return self._frozen(UNet2DConditionModel.from_pretrained(self.path / "unet", torch_dtype=self.dtype, variant=self.variant))
+    def denoiser(self) -> Any:
+        return self._frozen(
+            UNet2DConditionModel.from_pretrained(self.path / "unet", torch_dtype=self.dtype, variant=self.variant)
+        )
 
     @cached_property
-    def text_encoder(self) -> nn.Module:
+    def text_encoder(self) -> Any:
         from transformers.models.clip.modeling_clip import CLIPTextModel
         from transformers.utils import logging
 
         logging.set_verbosity_error()  # its load report is a table on the terminal
         logging.disable_progress_bar()
-        return self._frozen(CLIPTextModel.from_pretrained(self.path / "text_encoder", dtype=self.dtype, variant=self.variant))
+        return self._frozen(
+            CLIPTextModel.from_pretrained(self.path / "text_encoder", dtype=self.dtype, variant=self.variant)
+        )
 
     @cached_property
-    def vae(self) -> nn.Module:
+    def vae(self) -> Any:
         from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
         # float32 always: SD 1.x's decoder overflows in half precision on some pictures.
-        return self._frozen(AutoencoderKL.from_pretrained(self.path / "vae", torch_dtype=torch.float32, variant=self.variant))
+        return self._frozen(
+            AutoencoderKL.from_pretrained(self.path / "vae", torch_dtype=torch.float32, variant=self.variant)
+        )
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -83,7 +90,7 @@ class StableDiffusion1:
 
         return 2 ** (len(AutoencoderKL.load_config(self.path / "vae")["block_out_channels"]) - 1)
 
-    def _frozen(self, module: nn.Module) -> nn.Module:
+    def _frozen(self, module: Any) -> Any:
         return module.requires_grad_(False).eval().to(self.device)
 
     def release(self) -> None:
