@@ -7,21 +7,21 @@ wrong. Exit codes: 0 done, 1 failed (or warnings, for --check), 2 bad input, 128
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from loratui import __version__
 from loratui.lab.errors import LabError
+from loratui.lab.plain import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from loratui.lab.check import Report
-    from loratui.lab.models import ModelFolder
-    from loratui.lab.project import Project
     from loratui.lab.runs import RunFolder
 
 EXAMPLES = """examples:
@@ -36,8 +36,42 @@ exit codes: 0 done, 1 failed (--check: warnings), 2 bad input, 130 stopped by ct
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
+class Arguments(argparse.ArgumentParser):
+    """Says what is wrong in one line, not after eight lines of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        _tell(f"loratui: {message}; loratui --help shows what there is")
+        sys.exit(2)
+
+    def understood(self, argv: Sequence[str] | None) -> argparse.Namespace:
+        """The arguments; leaves with 2 for a word that means nothing, or that its verb would not look at."""
+        args, unknown = self.parse_known_args(argv)
+        if unknown:
+            self._refuse(unknown[0])
+        verbs = [verb for verb in ("run", "resume", "check", "explain") if getattr(args, verb) is not None]
+        for option, given, goes_with in (
+            ("--set", args.overrides, ("run", "check", "resume")),
+            ("--dry-run", args.dry_run, ("run",)),
+            ("--allow-changes", args.allow_changes, ("resume",)),
+            ("--json", args.json, ("run", "check", "resume")),
+        ):
+            if given and not set(verbs) & set(goes_with):
+                self.error(f"{option} goes with {' or '.join('--' + verb for verb in goes_with)}")
+        if verbs and args.folder is not None:
+            self._refuse(str(args.folder))
+        return args
+
+    def _refuse(self, word: str) -> NoReturn:
+        import difflib
+
+        if not word.startswith("-"):
+            self.error(f"unexpected argument {word!r}: a verb takes one value")
+        near = difflib.get_close_matches(word.partition("=")[0], self._option_string_actions, 1)
+        self.error(f"{word}: unknown option" + (f"; did you mean {near[0]}?" if near else ""))
+
+
+def parser() -> Arguments:
+    p = Arguments(
         prog="loratui",
         description="A lab bench for LoRA science in a terminal. Without a verb it opens the bench on FOLDER.",
         epilog=EXAMPLES,
@@ -67,33 +101,33 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The entry point: runs a verb and exits with its code."""
-    arguments = parser()
-    args = arguments.parse_args(argv)
-    _refuse_idle_options(arguments, args)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows a question mark
+    args = parser().understood(argv)
     try:
-        sys.exit(_verb(args))
+        code = _verb(args)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a reader that went away is still nothing to worry about
+        sys.exit(code)
     except LabError as error:
-        from loratui.lab.plain import plain
-
-        print(plain(error, newlines=True), file=sys.stderr)
+        _tell(error)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _tell(f"{error.filename}: {error.strerror}")
+        sys.exit(1)
 
 
-def _refuse_idle_options(p: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    """An option that its verb would not look at is a mistake, and is said to be one."""
-    if args.overrides and args.run is None and args.check is None and args.resume is None:
-        p.error("--set goes with --run, --check or --resume")
-    if args.dry_run and args.run is None:
-        p.error("--dry-run goes with --run")
-    if args.allow_changes and args.resume is None:
-        p.error("--allow-changes goes with --resume")
-    if args.folder is not None and any(v is not None for v in (args.run, args.resume, args.check, args.explain)):
-        p.error(f"unexpected argument {str(args.folder)!r}: a verb takes one value")
+def _tell(what: object) -> None:
+    """Standard error is where people read why."""
+    print(plain(what, newlines=True), file=sys.stderr)
 
 
 def _verb(args: argparse.Namespace) -> int:
@@ -116,28 +150,21 @@ def _console(as_json: bool = False) -> Console:
     """With --json, standard output belongs to the JSON; people read standard error."""
     from rich.console import Console
 
-    return Console(stderr=as_json, highlight=False)
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich would leave with 1, which means warnings here
 
-
-def _examined(project: Project) -> tuple[ModelFolder, Report]:
-    from loratui.lab.check import check as examine
-    from loratui.lab.models import model_facts, resolve_model
-    from loratui.lab.tokens import Tokenizer
-
-    base = project.settings.base
-    model = resolve_model(base.model, project.folder, base.revision, base.variant)
-    facts = model_facts(model)
-    resolution = project.settings.dataset.resolution or facts.resolution
-    return model, examine(project, Tokenizer.load(model.path / "tokenizer"), resolution, facts.align)
+    return Piped(stderr=as_json, highlight=False)
 
 
 def check(path: Path, overrides: Sequence[str], as_json: bool = False) -> int:
     """--check: findings and arithmetic on one screen. 0 clean, 1 warnings, 2 errors."""
     from loratui.lab.checkscreen import print_report, report_json
     from loratui.lab.project import load_project
+    from loratui.lab.starting import examined
 
     project = load_project(path, overrides)
-    _, report = _examined(project)
+    _, report = examined(project)
     if as_json:
         _print_json(report_json(report))
     else:
@@ -158,22 +185,16 @@ def run(path: Path, overrides: Sequence[str], dry: bool = False, as_json: bool =
     import tempfile
 
     from loratui.lab.project import load_project
-    from loratui.lab.record import frozen_project
-    from loratui.lab.runs import create_run
+    from loratui.lab.starting import examined, new_run
 
     project = load_project(path, overrides)
-    model, report = _examined(project)
+    model, report = examined(project)
     console = _console(as_json)
     _show_findings(console, report)
-    record = frozen_project(project, model, {"overrides": list(overrides)})
     if dry:
         with tempfile.TemporaryDirectory(prefix="loratui-dry-run-") as folder:
-            new = create_run(Path(folder), project.name)
-            new.freeze(record.record, record.captions)
-            return _work(new, console, as_json, dry=True)
-    new = create_run(project.folder, project.name)
-    new.freeze(record.record, record.captions)
-    return _work(new, console, as_json)
+            return _work(new_run(project, model, report, overrides, Path(folder)), console, as_json, dry=True)
+    return _work(new_run(project, model, report, overrides), console, as_json)
 
 
 def resume(which: Path, overrides: Sequence[str], allow_changes: bool = False, as_json: bool = False) -> int:
@@ -182,9 +203,15 @@ def resume(which: Path, overrides: Sequence[str], allow_changes: bool = False, a
 
     run = find_unfinished(which)
     console = _console(as_json)
-    for line in reconcile(run, overrides, allow_changes):
-        console.print(line, markup=False)
+    _say(console, reconcile(run, overrides, allow_changes))
     return _work(run, console, as_json)
+
+
+def _say(console: Console, lines: Iterable[str]) -> None:
+    from rich.text import Text
+
+    for line in lines:
+        console.print(Text(plain(line, newlines=True)), soft_wrap=True)
 
 
 def _show_findings(console: Console, report: Report) -> None:
@@ -192,24 +219,28 @@ def _show_findings(console: Console, report: Report) -> None:
 
     if report.findings:
         print_findings(console, report.findings)
-    if report.exit_code == 2:
-        raise LabError("nothing was trained: mend the errors above first; warnings may stay")
 
 
 def _work(run: RunFolder, console: Console, as_json: bool, dry: bool = False) -> int:
+    import shlex
+
     from loratui.console import LogWriter, Watcher, final_table
     from loratui.engine.worker import work
     from loratui.lab.record import read_record
+    from loratui.lab.runs import latest_resume
+    from loratui.lab.story import near
 
     record = read_record(run)
     with LogWriter(run.log_file) as log, Watcher(console, run, record.plan) as watcher:
         outcome = work(run, [log, watcher], dry=dry)
+    if outcome.state == "failed":
+        _tell(outcome.record["reason"])
     if as_json:
         _print_json(outcome.record)
-    elif outcome.state == "failed":
-        print(outcome.record["reason"], file=sys.stderr)
-    if not as_json:
+    else:
         final_table(console, outcome.record)
+    if outcome.state != "finished" and latest_resume(run):
+        _say(console, [f"go on with: loratui --resume {shlex.quote(near(run.path, Path.cwd()))}"])
     return outcome.exit_code
 
 

@@ -119,7 +119,7 @@ def controls(text: str) -> set[str]:
 def test_a_terminal_gets_a_live_region_with_everything_about_the_run(run: RunFolder) -> None:
     output = Terminal(run, width=100).output()
     for words in ("3 images × 10 repeats × 2 epochs ÷ batch 1 = 60 steps", "30/60", "epoch 1", "loss 0.2500",
-                  "smooth 0.5000", "lr 1.0e-04", "20.0 it/s", "0:00 left", "1.0 GiB", "CPU",
+                  "smooth 0.5000", "lr 1.0e-04", "20.0 it/s", "0:02 left", "1.0 GiB", "CPU",
                   f"step 30: 1 picture, contact sheet {run.path}/sheet.png"):  # fmt: skip
         assert words in output, words
     assert "\x1b[1A" in output  # the region is drawn over

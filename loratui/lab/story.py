@@ -15,6 +15,7 @@ from loratui.lab.plain import plain
 
 _REASONS = {"stop": "it was asked to", "SIGINT": "ctrl-c", "SIGHUP": "its terminal was closed",
             "max_minutes": "train.max_minutes is over"}  # fmt: skip
+BURST_SECONDS = 0.05
 SECONDS, SHARE = 5.0, 0.05  # a step gets a line when this much time and this share of the run went by since the last
 
 
@@ -23,34 +24,43 @@ class Pace:
 
     def __init__(self) -> None:
         self.step = self.total = 0
-        self._since: tuple[float, int] | None = None  # time and step at which this sitting began
+        self._each = 0.0  # seconds a step
+        self._began: tuple[float, int] | None = None  # time and step at which this sitting began
+        self._last: tuple[float, int] | None = None  # of the last step event
         self._paused_at = 0.0
-        self._now = 0.0
 
     def feed(self, event: Event) -> None:
-        self._now = float(event["t"])
-        step = event.get("step")
+        now, step = float(event["t"]), event.get("step")
         if isinstance(step, int) and event["kind"] in ("state", "step"):
             self.step = step
-        if event["kind"] != "state":
-            return
+        if event["kind"] == "state":
+            self._take_state(event, now)
+        elif event["kind"] == "step" and isinstance(step, int):
+            # Steps are told in bursts, all with the time of the last: only the end of a burst says how long they took.
+            if self._began and self._last and now - self._last[0] > BURST_SECONDS and self._last[1] > self._began[1]:
+                self._each = (self._last[0] - self._began[0]) / (self._last[1] - self._began[1])
+            elif not self._each and isinstance(event.get("it_s"), (int, float)) and event["it_s"] > 0:
+                self._each = 1 / event["it_s"]
+            self._last = (now, step)
+
+    def _take_state(self, event: Event, now: float) -> None:
         if isinstance(event.get("total"), int):
             self.total = event["total"]
         if event.get("state") == "paused":
-            self._paused_at = self._now
+            self._paused_at = now
         elif event.get("state") == "running":
-            if self._since is not None and self._paused_at:
-                self._since = (self._since[0] + self._now - self._paused_at, self._since[1])
-            elif isinstance(step, int):
-                self._since = (self._now, step)
+            if self._began and self._paused_at:
+                away = now - self._paused_at
+                self._began = (self._began[0] + away, self._began[1])
+                self._last = (self._last[0] + away, self._last[1]) if self._last else None
+            else:
+                self._began, self._last = (now, self.step), None
             self._paused_at = 0.0
 
     @property
     def seconds_left(self) -> float | None:
         """At the pace of this sitting, pictures and saving counted in; None before the first steps."""
-        if self._since is None or self.step <= self._since[1] or not self.total:
-            return None
-        return (self._now - self._since[0]) / (self.step - self._since[1]) * (self.total - self.step)
+        return self._each * (self.total - self.step) if self._each and self.total else None
 
 
 class Story:

@@ -113,6 +113,9 @@ def export(folder: Path, reader: text.Reader, vae: AutoencoderKL, unet: UNet2DCo
         halves = type(part).from_config(part.config) if name != "text_encoder" else type(part)(part.config)
         halves.load_state_dict(part.state_dict())
         halves.half().save_pretrained(folder / name)
+    # transformers would compute in the precision that the config names, and on a CPU that must be the full one.
+    config = folder / "text_encoder" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"dtype": "float32"}, indent=2) + "\n")
     anatomy.scheduler().save_pretrained(folder / "scheduler")
     if (folder / "tokenizer").resolve() != anatomy.TOKENIZER.resolve():
         shutil.copytree(anatomy.TOKENIZER, folder / "tokenizer", dirs_exist_ok=True)
@@ -139,7 +142,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--scenes", type=int, default=80_000, help="how many scenes to draw")
     parser.add_argument("--text-steps", type=int, default=1000)
     parser.add_argument("--vae-steps", type=int, default=3000)
-    parser.add_argument("--unet-steps", type=int, default=12_000)
+    parser.add_argument("--unet-steps", type=int, default=9_500)
     parser.add_argument("--minutes", type=float, default=1e9, help="stop, saved, after this long")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--export", type=Path, help="write the diffusers folder here at the end")

@@ -58,8 +58,8 @@ RAMPS = to_lab(
 
 def _nearest(lab: Floats) -> NDArray[np.intp]:
     """Index of the named colour nearest to each CIELAB colour (n, 3)."""
-    distances: Floats = np.linalg.norm(lab[:, None] - to_lab(PALETTE)[None], axis=2)
-    return distances.argmin(axis=1)
+    nearest: NDArray[np.intp] = np.argmin(np.linalg.norm(lab[:, None] - to_lab(PALETTE)[None], axis=2), axis=1)
+    return nearest
 
 
 def _ring(lab: Floats) -> Floats:
@@ -234,7 +234,7 @@ class Judge:
     @torch.no_grad()
     def object(self, pictures: Pixels) -> tuple[list[str], Floats]:
         """Names and confidences (0..1) for uint8 pictures (n, 64, 64, 3); "nothing" where there is no known object."""
-        logits = torch.cat([self.network(part) for part in to_tensor(pictures).split(200)])
+        logits = torch.cat([self.network(part) for part in torch.split(to_tensor(pictures), 200)])
         confidence, index = logits.softmax(1).max(1)
         return [NAMES[i] for i in index.tolist()], confidence.double().numpy()
 

@@ -110,7 +110,7 @@ def look(judge: Judge, prompts: Sequence[Prompt], pictures: Pixels) -> list[Seen
 @torch.no_grad()
 def round_trip(vae: Any, pictures: Pixels) -> Pixels:
     """Pictures through the autoencoder and back, the posterior's mean, as uint8."""
-    out = [vae.decode(vae.encode(part).latent_dist.mean).sample for part in to_tensor(pictures).split(50)]
+    out = [vae.decode(vae.encode(part).latent_dist.mean).sample for part in torch.split(to_tensor(pictures), 50)]
     pixels = ((torch.cat(out) + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1)
     return np.ascontiguousarray(pixels.numpy())
 

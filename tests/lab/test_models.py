@@ -174,6 +174,24 @@ def test_a_cached_snapshot_is_used_without_asking_the_network(tmp_path: Path, mo
     assert (only["repository"], only["revision"], only["local_files_only"]) == ("owner/name", "v1", True)
 
 
+def test_a_real_hugging_face_cache_is_read_offline_with_its_own_conventions(tmp_path: Path) -> None:
+    repository = tmp_path / "hub" / "models--owner--name"
+    snapshot = build(repository / "snapshots" / ("0" * 40))
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("0" * 40)
+    script = (
+        "import sys; from pathlib import Path; from loratui.lab.models import resolve_model\n"
+        "print(resolve_model('owner/name', Path(sys.argv[1])).path)"
+    )
+    for place in ({"HF_HUB_CACHE": str(tmp_path / "hub")}, {"HF_HOME": str(tmp_path)}):
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+        out = subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path)],
+            capture_output=True, text=True, env={**kept, "HF_HUB_OFFLINE": "1", **place},
+        )  # fmt: skip
+        assert out.stdout.strip() == str(snapshot), out.stderr
+
+
 def test_a_snapshot_that_is_not_whole_is_downloaded_with_just_the_files_that_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,7 +41,7 @@ def test_a_run_begins_with_its_arithmetic_and_its_device() -> None:
 
 def test_a_step_line_says_where_how_well_how_fast_and_how_long() -> None:
     (line,) = told(running(), event("probe", 0.1, step=0, loss=0.5), step(10, 120))[2:]
-    assert line == ("step 120/750 epoch 2 loss 0.0812 (smooth 0.0790) probe 0.5000 lr 1.0e-04 21.3 it/s 0:52 left")
+    assert line == ("step 120/750 epoch 2 loss 0.0812 (smooth 0.0790) probe 0.5000 lr 1.0e-04 21.3 it/s 0:30 left")
 
 
 def test_steps_are_told_first_last_and_no_more_often_than_time_and_share_allow() -> None:
@@ -124,15 +124,25 @@ def test_durations_are_minutes_or_hours(seconds: float, shown: str) -> None:
 
 def test_time_left_leaves_out_pauses_and_earlier_sittings() -> None:
     place = Pace()
-    for one in (running(100, step=50, total=100), step(110, 60)):
-        place.feed(one)
-    assert place.seconds_left == pytest.approx(40)
-    for one in (event("state", 110, state="paused", step=60), event("state", 1110, state="running", step=60)):
-        place.feed(one)
-    assert place.seconds_left == pytest.approx(40)
-    place.feed(step(1120, 70))
-    assert place.seconds_left == pytest.approx(30)
+
+    def left(*events: Event) -> float | None:
+        for one in events:
+            place.feed(one)
+        return place.seconds_left
+
+    assert left(running(100, step=50, total=100), step(110, 60), step(120, 70)) == pytest.approx(30)
+    assert left(event("state", 120, state="paused", step=70), event("state", 1120, state="running", step=70)) == (
+        pytest.approx(30)
+    )
+    assert left(step(1130, 80), step(1140, 90)) == pytest.approx(10)
     assert Pace().seconds_left is None
+
+
+def test_steps_told_in_a_burst_do_not_mislead_about_the_time_left() -> None:
+    """The losses of 50 steps come off the device together, when the last of them is done."""
+    burst = [{**step(10 + n / 1e6, n), "it_s": 5.0} for n in range(1, 51)]
+    lines = told(running(0), *burst, {**step(20, 100), "it_s": 5.0})[2:]
+    assert [line.split(" it/s ")[1] for line in lines] == ["2:30 left", "2:10 left"]
 
 
 def test_the_log_is_the_story_with_times(tmp_path: Path) -> None:
