@@ -56,7 +56,7 @@ class Arguments(argparse.ArgumentParser):
             ("--json", args.json, ("run", "check", "resume")),
         ):
             if given and not set(verbs) & set(goes_with):
-                self.error(f"{option} goes with {' or '.join('--' + verb for verb in goes_with)}")
+                self.error(f"{option} goes with {', '.join('--' + verb for verb in goes_with)}")
         if verbs and args.folder is not None:
             self._refuse(str(args.folder))
         return args
@@ -131,6 +131,11 @@ def _tell(what: object) -> None:
 
 
 def _verb(args: argparse.Namespace) -> int:
+    if args.run is not None or args.resume is not None:
+        from loratui.engine.worker import follow, is_follower
+
+        if is_follower():
+            return follow()
     if args.run is not None:
         return run(args.run, args.overrides, dry=args.dry_run, as_json=args.json)
     if args.resume is not None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 
 from loratui import __version__
 from loratui.engine import checkpoint, export
@@ -25,7 +26,7 @@ from loratui.engine.loop import train
 from loratui.engine.metadata import LoraRecord, RecordedImage, lora_metadata
 from loratui.engine.sample import Cell, Drawn, Sampler, cells, write_sheets
 from loratui.engine.task import check_images, prepare
-from loratui.engine.worker import Signals, explain, out_of_memory
+from loratui.engine.worker import NoLog, Signals, explain, out_of_memory
 from loratui.lab import requests
 from loratui.lab.errors import LabError
 from loratui.lab.events import EventLog
@@ -42,7 +43,7 @@ class NotFiniteError(LabError):
 class Sitting:
     """One process's time with a run."""
 
-    def __init__(self, run: RunFolder, record: Record, log: EventLog, signals: Signals) -> None:
+    def __init__(self, run: RunFolder, record: Record, log: EventLog | NoLog, signals: Signals) -> None:
         self.run, self.record, self.log, self.signals = run, record, log, signals
         self.settings = record.settings
         self.began = time.monotonic()
@@ -59,7 +60,6 @@ class Sitting:
 
     def _load(self) -> None:
         quieten()
-        remove_leftovers(self.run)
         check_images(self.record)
         device = pick_device(self.settings.train.device)
         dtype = pick_dtype(self.settings.train.precision, device)
@@ -67,6 +67,8 @@ class Sitting:
             cpu=device.type == "cpu", mixed_precision="fp16" if dtype == torch.float16 else "no"
         )
         self.main = self.accelerator.is_main_process
+        if self.main:
+            remove_leftovers(self.run)
         if self.accelerator.num_processes > 1:
             device = self.accelerator.device
         family = load_family(self.record.model, device, dtype)
@@ -138,33 +140,50 @@ class Sitting:
         plan, train = self.record.plan, self.settings.train
         self.ring[(done - 1) % len(self.ring)] = loss
         self.waiting.append((done, rate))
-        reason = self._wish()
+        full = len(self.waiting) == len(self.ring) or done == plan.total_steps
         due_lora = done in plan.checkpoint_steps
         due_sample = done in plan.sample_steps and done < plan.total_steps
-        due_state = time.monotonic() - self.saved_at > STATE_EVERY_SECONDS
         due_probe = bool(train.probe_every) and (done % train.probe_every == 0 or done == plan.total_steps)
-        asked = requests.pending(self.run)
-        if (reason or due_lora or due_sample or due_state or due_probe or asked or done == plan.total_steps
-                or len(self.waiting) == len(self.ring)):  # fmt: skip
+        reason, asked, due_state = self._orders(full)
+        if full or due_lora or due_sample or due_probe or reason or asked or due_state:
             self._read_losses()
         if due_probe:
             self._probe(done)
         if due_lora or "checkpoint" in asked:
-            requests.take(self.run, "checkpoint")
             self._save_lora()
         elif due_state:
             self._save_state()
         if due_sample or "sample" in asked:
-            self._sample(requests.take(self.run, "sample"))
+            self._sample(asked.get("sample"))
         if "pause" in asked and not reason:
             reason = self._pause()
         return reason
 
-    def _wish(self) -> str | None:
+    def _orders(self, full: bool) -> tuple[str | None, dict[str, Any], bool]:
+        """What comes from outside: a reason to end, requests, and whether the state is due by the clock.
+
+        Of several processes the first one decides for all, when the losses are read anyway: asking needs all of them.
+        """
+        several = self.accelerator.num_processes > 1
+        if several and not full:
+            return None, {}, False
+        orders: tuple[str | None, dict[str, Any], bool] = (None, {}, False)
+        if self.main:
+            asked = requests.pending(self.run)
+            reason = self._wish(asked)
+            for name in ("checkpoint", "sample"):
+                if name in asked:
+                    asked[name] = requests.take(self.run, name)
+            orders = (reason, asked, time.monotonic() - self.saved_at > STATE_EVERY_SECONDS)
+        if several:
+            [orders] = broadcast_object_list([orders])
+        return orders
+
+    def _wish(self, asked: dict[str, Any]) -> str | None:
         """Why the run should end now, if it should."""
         if self.signals.number:
             return {2: "SIGINT", 15: "SIGTERM"}.get(self.signals.number, "SIGHUP")
-        if "stop" in requests.pending(self.run):
+        if "stop" in asked:
             requests.take(self.run, "stop")
             return "stop"
         limit = self.settings.train.max_minutes * 60
@@ -174,7 +193,14 @@ class Sitting:
         self._save_state()
         self.log.emit("state", state="paused", step=self.progress.step)
         reason = None
-        while "pause" in requests.pending(self.run) and not (reason := self._wish()):
+        while True:
+            asked: dict[str, Any] = requests.pending(self.run) if self.main else {}
+            orders = [(self._wish(asked), "pause" in asked) if self.main else None]
+            if self.accelerator.num_processes > 1:
+                broadcast_object_list(orders)
+            reason, held = orders[0] or (None, False)
+            if reason or not held:
+                break
             time.sleep(0.1)
         if not reason:
             self.log.emit("state", state="running", step=self.progress.step, total=self.record.plan.total_steps)
@@ -299,6 +325,8 @@ class Sitting:
             wanted = cells(prompts, (None, *sample.scales))
             drawn = []
             for picture in self.sampler.draw(wanted, step, self.payload):
+                if self.signals.number:  # someone wants it to end: what was drawn stays, the sheet would be half
+                    return
                 drawn.append(picture)
                 if picture.cell.scale is not None:
                     self.log.emit("sample", step=step, path=str(picture.path))
@@ -378,7 +406,8 @@ def describe(device: torch.device) -> str:
     """The device in words a person knows it by."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"CPU, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'s' * (threads != 1)}" if device.type == "cpu" else device.type
 
 
 def quieten() -> None:

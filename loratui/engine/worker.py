@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,8 @@ def _work(run: RunFolder, record: Record, log: EventLog, signals: Signals, dry: 
             return _end(log, "stopped", _stop_code(signals), {"reason": "stopped while it waited for its turn"})
         from loratui.engine.sitting import Sitting
 
+        if several_processes():
+            _share(str(run.path))
         sitting = Sitting(run, record, log, signals)
         if dry:
             return _end(log, "finished", 0, sitting.try_out())
@@ -106,6 +109,44 @@ def _work(run: RunFolder, record: Record, log: EventLog, signals: Signals, dry: 
     if reason in ("finished", "max_minutes"):
         return _end(log, "finished", 0, final | {"reason": reason})
     return _end(log, "stopped", _stop_code(signals), final | {"reason": reason})
+
+
+def several_processes() -> bool:
+    """Whether `accelerate launch` or torchrun started several processes for one run."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def is_follower() -> bool:
+    """Whether this is one of them that only computes: the first one has the run folder, the log and the terminal."""
+    return several_processes() and int(os.environ.get("RANK", "0")) > 0
+
+
+def follow() -> int:
+    """The whole life of a follower: learn from the first process which run it is, then train in step with it."""
+    run = RunFolder(Path(_share(None)))
+    from loratui.engine.sitting import Sitting
+
+    signals = Signals()
+    with signals.caught():
+        Sitting(run, read_record(run), NoLog(), signals).run_to_end()
+    return 0
+
+
+def _share(path: str | None) -> str:
+    """Give every process the first one's value."""
+    from accelerate import PartialState
+    from accelerate.utils import broadcast_object_list
+
+    PartialState()
+    [shared] = broadcast_object_list([path])
+    return str(shared)
+
+
+class NoLog:
+    """The log of a process that has nothing to say."""
+
+    def emit(self, kind: str, **fields: Any) -> dict[str, Any]:
+        return {"kind": kind, **fields}
 
 
 def _stop_code(signals: Signals) -> int:

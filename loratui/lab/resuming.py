@@ -158,8 +158,8 @@ def _refuse_timed_out(run: RunFolder, state: RunState, record: Record, project: 
     limit = record.settings.train.max_minutes
     if state.name == "finished" and project.settings.train.max_minutes == limit:
         raise LabError(
-            f"{run.path}: finished at step {state.step}, since train.max_minutes = {limit:g} is over. To give it more, add "
-            "--set train.max_minutes=0 --allow-changes"
+            f"{run.path}: finished at step {state.step}, since train.max_minutes = {limit:g} is over. "
+            "To give it more, add --set train.max_minutes=0 --allow-changes"
         )
 
 
