@@ -10,7 +10,8 @@ import hashlib
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -162,22 +163,33 @@ def _versions() -> dict[str, str]:
 def read_record(run: RunFolder) -> Record:
     """The frozen record of a run. LabError when it is missing, damaged or edited into something impossible."""
     record, captions = run.read_record(), run.read_captions()
-    try:
+    with _undamaged(run.captions_file):
+        images = tuple(_frozen_image(image) for image in captions)
+    with _undamaged(run.record_file):
         model = record["model"]
         return Record(
             project=record["run"]["project"],
             question=record["settings"]["question"],
             settings=settings_from_dict(record["settings"]),
-            images=tuple(
-                FrozenImage(
-                    i["name"], i["path"], i["sha256"], i["caption"], i["repeats"], (i["bucket"][0], i["bucket"][1])
-                )
-                for i in captions
-            ),
+            images=images,
             model=ModelFolder(model["name"], Path(model["path"]), model["family"], model["variant"]),
             hashes=dict(model["sha256"]),
             resolution=model["resolution"],
             align=model["align"],
         )
-    except (KeyError, TypeError, IndexError) as error:
-        raise LabError(f"{run.record_file}: damaged: {type(error).__name__} {error}; start a new run") from error
+
+
+def _frozen_image(image: Mapping[str, Any]) -> FrozenImage:
+    width, height = image["bucket"]
+    return FrozenImage(image["name"], image["path"], image["sha256"], image["caption"], int(image["repeats"]),
+                       (int(width), int(height)))  # fmt: skip
+
+
+@contextmanager
+def _undamaged(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except LabError as error:  # of the settings, which name their key
+        raise LabError(f"{file}: damaged: {error}; start a new run") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise LabError(f"{file}: damaged: {type(error).__name__} {error}; start a new run") from error

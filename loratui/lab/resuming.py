@@ -20,6 +20,7 @@ from loratui.lab.project import Project, load_project
 from loratui.lab.record import Record, frozen_project, read_record
 from loratui.lab.records import Difference, Frozen, compare_records, factors
 from loratui.lab.runs import RunFolder, RunState, list_runs, read_state, resumes
+from loratui.lab.settings import settings_from_dict, settings_to_dict
 from loratui.lab.starting import examined
 
 # What gives the saved weights and the optimiser's numbers their shapes.
@@ -94,7 +95,7 @@ def reconcile(run: RunFolder, overrides: Sequence[str], allow_changes: bool) -> 
     LabError with the differences in settings, captions, images or base model, unless `allow_changes`: then the run
     goes on with what is there now. Other versions and another machine are only pointed out: they may change last bits.
     """
-    record, before = read_record(run), Frozen.read(run)
+    record, before = read_record(run), _as_known_now(Frozen.read(run))
     file = _project_file(run)
     if not file.is_file():
         return _without_project(run, record, file, overrides)
@@ -120,6 +121,12 @@ def reconcile(run: RunFolder, overrides: Sequence[str], allow_changes: bool) -> 
     _refuse_misfits(run, record, project, report.plan.total_steps if report.plan else 0)
     _refreeze(run, now, found.changes)
     return [*found.notes, f"going on with changes; the old record is kept:{_listed(found.changes)}"]
+
+
+def _as_known_now(record: Frozen) -> Frozen:
+    """With the defaults of settings that a newer loratui added since: those are no changes."""
+    settings = settings_to_dict(settings_from_dict(record.record["settings"]))
+    return Frozen({**record.record, "settings": settings}, record.captions)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ class Base:
     """[base]: the model the LoRA is trained on."""
 
     model: str = setting(
-        "tinyworld", "The base model: tinyworld (built in), a diffusers folder, a .safetensors checkpoint or a hub id.",
+        "tinyworld", "The base model, a Stable Diffusion 1.x: tinyworld (built in), a diffusers folder, or a hub id.",
         also=("pretrained_model_name_or_path", "base_model", "base_model_name"), **_PATH,
     )
     revision: str = setting(

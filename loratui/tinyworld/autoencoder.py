@@ -20,7 +20,7 @@ BATCH = 16
 
 def to_pixels(images: np.ndarray) -> torch.Tensor:
     """uint8 (n, h, w, 3) to float (n, 3, h, w) in -1..1."""
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def losses(vae: AutoencoderKL, pixels: torch.Tensor, noise: torch.Generator) -> dict[str, torch.Tensor]:

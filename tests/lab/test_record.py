@@ -166,7 +166,7 @@ def test_a_project_with_errors_gets_no_run(project: Path) -> None:
         ("run.toml", "[model.sha256]", "[model.sha]"),
         ("captions.toml", "sha256", "sha"),
         ("captions.toml", "64,", ""),
-        ("captions.toml", "repeats = 2", 'repeats = "2"'),
+        ("captions.toml", "repeats = 2", 'repeats = "two"'),
         ("captions.toml", "[[image]]", "[image"),
     ],
 )
