@@ -33,6 +33,9 @@ def autocast(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
+SAVE_EVERY = 250  # steps
+
+
 @dataclass
 class Stage:
     """One trained part. `state` is a file; `average` is the exponential moving average of the weights."""
@@ -44,7 +47,6 @@ class Stage:
     state: Path
     average_decay: float = 0.0
     weight_decay: float = 0.01
-    save_every: int = 500
     log_every: int = 50
     step: int = 0
     average: dict[str, torch.Tensor] = field(default_factory=dict)
@@ -110,7 +112,7 @@ class Stage:
                 with report.open("a") as file:
                     file.write(json.dumps(line) + "\n")
                 since, seen, totals = time.monotonic(), self.step, {}
-            if self.step % self.save_every == 0:
+            if self.step % SAVE_EVERY == 0:
                 self.save()
         self.save()
         return self.step >= self.steps

@@ -99,7 +99,7 @@ def train_unet(
     latents: torch.Tensor,
 ) -> UNet2DConditionModel:
     unet = denoiser.fresh(seed).to(device)
-    stage = Stage("unet", unet, steps, 7e-4, work / "unet.pt", average_decay=0.999, save_every=250)
+    stage = Stage("unet", unet, steps, 7e-4, work / "unet.pt", average_decay=0.999)
     task = denoiser.Denoising(unet, encoder, anatomy.tokenizer(), latents, seed, device)
     pick = batches(seed + 2, len(latents), denoiser.BATCH, stage.step)
     stage.run(lambda step: task.loss_at(step, next(pick)), work / "report.jsonl", deadline)

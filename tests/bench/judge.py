@@ -87,7 +87,7 @@ def object_pixels(picture: Pixels) -> NDArray[np.bool_]:
 
 
 def object_colour(picture: Pixels) -> str:
-    """The colour name that explains most of the object, as itself or, for less, in light and shade.
+    """The colour name that most of the object votes for: nearest as it is or, for less, in light or shade.
 
     Small things of other colours (eyes, wheels, stems) are outvoted. "nothing" if fewer than 40 pixels stand out.
     """
@@ -95,9 +95,10 @@ def object_colour(picture: Pixels) -> str:
     if mask.sum() < 40:
         return NOTHING
     lab = to_lab(picture)[mask]
-    distances = np.linalg.norm(lab[:, None, None] - RAMPS[None], axis=3)  # pixels, colours, tones
-    likely = np.exp(-((distances / 13) ** 2)) * (1 - 1.2 * np.abs(TONES))
-    score = likely.max(axis=2).sum(axis=0)
+    itself = np.linalg.norm(lab[:, None] - to_lab(PALETTE)[None], axis=2)  # pixels, colours
+    shaded = np.linalg.norm(lab[:, None, None] - RAMPS[None], axis=3).min(axis=2)
+    likely = np.exp(-((itself / 20) ** 2)) + 0.4 * np.exp(-((shaded / 12) ** 2)) + 1e-4
+    score = (likely / likely.sum(axis=1, keepdims=True)).sum(axis=0)  # each pixel has one vote to share
     return COLOUR_NAMES[int(score.argmax())]
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
-from loratui.tinyworld import denoiser, text, train
+from loratui.tinyworld import denoiser, progress, text, train
 from loratui.tinyworld.scenes import SIZE
 
 SMALL = ("--scenes", "48", "--text-steps", "3", "--vae-steps", "3", "--device", "cpu")
@@ -44,10 +44,11 @@ def test_the_same_seed_makes_the_same_model_also_when_interrupted(
         return step(self, number, indices)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train.Stage, "save_every", 2, raising=False)
+        patch.setattr(progress, "SAVE_EVERY", 2)
         patch.setattr(denoiser.Denoising, "loss_at", killed)
         with pytest.raises(KeyboardInterrupt):
             made(tmp_path / "b", tmp_path / "model-b")
+    assert torch.load(tmp_path / "b" / "unet.pt", weights_only=True)["step"] == 2
     assert made(tmp_path / "b", tmp_path / "model-b") == whole
 
     same, other = (denoiser.fresh(seed).conv_in.weight for seed in (0, 1))
