@@ -158,7 +158,8 @@ def _page(
 ) -> Image.Image:
     label_font = _font(_SMALL)
     labels = max(int(label_font.getlength(_drawable(row.label))) for row in rows) + 8
-    left = MARGIN + (GUTTER + 8 if any(row.group for row in rows) else 0) + labels
+    gutter = min(GUTTER, max(int(_font(_TEXT).getlength(_drawable(row.group))) for row in rows) + 1)
+    left = MARGIN + (gutter + 16 if gutter > 1 else 0) + labels
     lefts = [left]
     for one, other in itertools.pairwise(columns):
         # A wider gap sets groups apart: by it, a reader knows which base belongs to which LoRA.
@@ -189,7 +190,7 @@ def _page(
             _centred(draw, line, (x, y + number * _line_height(_TEXT), x + cell[0]), _TEXT, _INK)
     for name, first, last in _spans([row.group for row in rows]):
         height = row_tops[last] + cell[1] - row_tops[first]
-        lines = _wrapped(name, _font(_TEXT), GUTTER, max(1, min(12, height // _line_height(_TEXT))))
+        lines = _wrapped(name, _font(_TEXT), gutter, max(1, min(12, height // _line_height(_TEXT))))
         _lines(draw, lines, (MARGIN, row_tops[first]), _TEXT, _INK)
     for row, y in zip(rows, row_tops, strict=True):
         draw.text((left - 8, y + _TEXT - _SMALL), _drawable(row.label), fill=_MUTED, font=label_font, anchor="ra")
