@@ -104,25 +104,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows a question mark
-    args = parser().understood(argv)
     try:
-        code = _verb(args)
-        if sys.stdout is not None:
-            sys.stdout.flush()  # here, where a reader that went away is still nothing to worry about
-        sys.exit(code)
-    except LabError as error:
-        _tell(error)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
+        try:
+            sys.exit(_verb(parser().understood(argv)))
+        except LabError as error:
+            _tell(error)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            sys.exit(130)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            _tell(f"{error.filename}: {error.strerror}")
+            sys.exit(1)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where a reader that went away is still nothing to worry about
     except BrokenPipeError:  # the reader of our output went away, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         sys.exit(141)
-    except OSError as error:
-        if error.filename is None:
-            raise
-        _tell(f"{error.filename}: {error.strerror}")
-        sys.exit(1)
 
 
 def _tell(what: object) -> None:
@@ -236,7 +238,7 @@ def _work(run: RunFolder, console: Console, as_json: bool, dry: bool = False) ->
     from loratui.lab.story import near
 
     record = read_record(run)
-    with LogWriter(run.log_file) as log, Watcher(console, run, record.plan) as watcher:
+    with LogWriter(run.log_file) as log, Watcher(console, run, record.plan, dry=dry) as watcher:
         outcome = work(run, [log, watcher], dry=dry)
     if outcome.state == "failed":
         _tell(outcome.record["reason"])

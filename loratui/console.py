@@ -38,13 +38,18 @@ class Watcher:
     """Shows a run while it is made. `with Watcher(console, run, plan) as watcher: work(run, [watcher])`
 
     `pictures`: "auto" shows new contact sheets where the terminal is known to take pictures, "blocks" draws them in
-    half blocks, "none" only names them.
+    half blocks, "none" only names them. `dry`: the run folder is about to go, and is not named.
     """
 
     def __init__(
-        self, console: Console, run: RunFolder, plan: Plan, pictures: Literal["auto", "blocks", "none"] = "auto"
+        self,
+        console: Console,
+        run: RunFolder,
+        plan: Plan,
+        pictures: Literal["auto", "blocks", "none"] = "auto",
+        dry: bool = False,
     ) -> None:
-        self.console, self.run, self.plan, self.pictures = console, run, plan, pictures
+        self.console, self.run, self.plan, self.pictures, self.dry = console, run, plan, pictures, dry
         self._story = Story(Path.cwd())
         self._latest: Event = {}
         self._status, self._device = "getting ready", ""
@@ -57,7 +62,8 @@ class Watcher:
         return self
 
     def _begin(self) -> None:
-        self._say(f"run {near(self.run.path, Path.cwd())}")
+        if not self.dry:
+            self._say(f"run {near(self.run.path, Path.cwd())}")
         if _is_live(self.console):
             self._say(self.plan.arithmetic)
             self._live = Live(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # a test that would download something fails instead
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the models here are too small for a second thread to pay
+# A cache, and a queue for the device, of the tests' own: a person's live run is neither disturbed nor waited for.
+_cache = tempfile.TemporaryDirectory(prefix="loratui-tests-")
+os.environ["LORATUI_CACHE"] = _cache.name
 
 
 @pytest.fixture(scope="session")

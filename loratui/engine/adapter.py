@@ -44,14 +44,26 @@ def inject(family: Family, lora: Lora, seed: int) -> dict[str, nn.Module]:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(generator("adapter", seed, prefix).initial_seed())
             inject_adapter_in_model(config, model, adapter_name=ADAPTER)
-        for layer in (m for m in model.modules() if isinstance(m, LoraLayer)):
+        for layer in layers({prefix: model}):
             layer.lora_A[ADAPTER].float()
             layer.lora_B[ADAPTER].float()
+            layer.cast_input_dtype_enabled = False  # `Family.autocast` does that, and PEFT would do it twice
     return models
 
 
-def parameters(model: nn.Module) -> list[nn.Parameter]:
-    return [p for p in model.parameters() if p.requires_grad]
+def joined(model: nn.Module) -> nn.Parameter:
+    """All trained weights of a model as one vector: they become views of it, and their gradients views of its gradient.
+
+    Clipping, the sum over processes and the optimiser's step are then one operation each instead of hundreds. Set the
+    gradient to zero between steps, never to None: the views would be left behind.
+    """
+    own = [p for p in model.parameters() if p.requires_grad]
+    vector = nn.Parameter(torch.cat([p.detach().flatten() for p in own]))
+    vector.grad = torch.zeros_like(vector)
+    parts = [p.numel() for p in own]
+    for p, weight, gradient in zip(own, vector.detach().split(parts), vector.grad.split(parts), strict=True):
+        p.data, p.grad = weight.view_as(p), gradient.view_as(p)
+    return vector
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import torch
 
-from loratui.engine.adapter import parameters
 from loratui.engine.noise import generator
 from loratui.engine.optimizer import rate_factor, set_rate
 from loratui.engine.task import Task
@@ -25,7 +24,7 @@ def train(task: Task, start: int, after: After) -> str:
     `after(done, loss, rate)` is called with the number of steps done, the step's loss on the device and the rate.
     """
     accelerator, optimizer, settings = task.accelerator, task.optimizer, task.settings.train
-    trained = [p for model in task.models.values() for p in parameters(model)]
+    trained = [vector for group in optimizer.param_groups for vector in group["params"]]
     dropout = task.settings.lora.dropout > 0
     for model in task.models.values():
         model.train(dropout or settings.gradient_checkpointing)
@@ -40,13 +39,13 @@ def train(task: Task, start: int, after: After) -> str:
             accelerator.backward(part)
             loss += part.detach()
         if accelerator.num_processes > 1:  # LoRA's gradients are small: one sum a step needs no wrapper
-            for parameter in trained:
-                gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-                parameter.grad = accelerator.reduce(gradient, "sum")
+            for vector in trained:
+                vector.grad.copy_(accelerator.reduce(vector.grad, "sum"))
         if settings.max_grad_norm:
             accelerator.clip_grad_norm_(trained, settings.max_grad_norm)
         optimizer.step()
-        optimizer.zero_grad()
+        for vector in trained:
+            vector.grad.zero_()
         if reason := after(step + 1, loss, rate):
             return reason
     return "finished"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 
 import torch
 from torch import nn
 
-from loratui.engine.adapter import parameters
+from loratui.engine.adapter import joined
 from loratui.lab.errors import LabError
 from loratui.lab.settings import Train
 
@@ -28,10 +29,10 @@ def rate_factor(step: int, total: int, schedule: str, warmup: int) -> float:
 
 
 def build(models: Mapping[str, nn.Module], train: Train) -> torch.optim.Optimizer:
-    """One parameter group a model part; its own peak rate is kept in the group as `peak`."""
+    """One parameter group a model part, holding one vector; its own peak rate is kept in the group as `peak`."""
     groups = [
         {
-            "params": parameters(model),
+            "params": [joined(model)],
             "lr": rate,
             "peak": rate,
         }
@@ -52,7 +53,8 @@ def build(models: Mapping[str, nn.Module], train: Train) -> torch.optim.Optimize
                 from prodigyopt import Prodigy
             except ImportError as error:
                 raise LabError(_missing("prodigy", "prodigyopt", error)) from error
-            return Prodigy(groups, weight_decay=train.weight_decay)
+            with redirect_stdout(None):  # it greets on standard output, which belongs to --json
+                return Prodigy(groups, weight_decay=train.weight_decay)
         case other:
             raise LabError(f"train.optimizer: {other!r} is not known; take adamw, adamw8bit or prodigy")
 

@@ -29,7 +29,7 @@ from loratui.lab.settings import Settings
 
 ON_DEVICE_BYTES = 2 << 30  # a cached table up to this size lives on the device
 CAPTIONS_KEPT = 4096  # encoded captions held in memory; shuffled tags may make endlessly many
-PROBE_SAMPLES = 16
+PROBE_SAMPLES = 8
 
 
 @dataclass(frozen=True)

@@ -7,20 +7,20 @@ watched is not its business: everything it has to say goes into events.jsonl.
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from loratui.engine.faults import explain
+from loratui.engine.signals import Signals
 from loratui.lab import requests
 from loratui.lab.errors import LabError
-from loratui.lab.events import EventLog, Listener
+from loratui.lab.events import EventLog, Listener, NoLog
 from loratui.lab.lock import RunLock, device_name, device_turn
 from loratui.lab.record import Record, read_record
 from loratui.lab.runs import RunFolder
@@ -29,28 +29,6 @@ if TYPE_CHECKING:
     pass
 
 RESERVE_BYTES = 1 << 16
-
-
-class Signals:
-    """SIGINT, SIGTERM and SIGHUP ask once; asked a second time the process ends at once, on its last saved state."""
-
-    def __init__(self) -> None:
-        self.number = 0
-
-    @contextmanager
-    def caught(self) -> Iterator[Signals]:
-        wanted = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-        before = {number: signal.signal(number, self._receive) for number in wanted}
-        try:
-            yield self
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _receive(self, number: int, _: FrameType | None) -> None:
-        if self.number:
-            os._exit(128 + number)
-        self.number = number
 
 
 @dataclass(frozen=True)
@@ -71,7 +49,9 @@ def work(run: RunFolder, listeners: Sequence[Listener] = (), dry: bool = False) 
     """
     record = read_record(run)
     signals = Signals()
-    with RunLock(run.lock_file), signals.caught(), EventLog(run.events_file, listeners) as log:
+    # A dry run has nothing to save: ctrl-c may simply end it.
+    caught = nullcontext() if dry else signals.caught()
+    with RunLock(run.lock_file), caught, EventLog(run.events_file, listeners) as log:
         reserve = run.path / ".reserve"
         try:
             # Room for the last lines of a run that fills the disk.
@@ -142,13 +122,6 @@ def _share(path: str | None) -> str:
     return str(shared)
 
 
-class NoLog:
-    """The log of a process that has nothing to say."""
-
-    def emit(self, kind: str, **fields: Any) -> dict[str, Any]:
-        return {"kind": kind, **fields}
-
-
 def _stop_code(signals: Signals) -> int:
     return 128 + (signals.number or signal.SIGTERM)
 
@@ -167,27 +140,3 @@ def _failed(run: RunFolder, log: EventLog, error: Exception) -> Outcome:
         return _end(log, "failed", code, {"reason": text})
     print(text, file=sys.stderr)  # not even the log could take it
     return Outcome("failed", code, {"kind": "state", "state": "failed", "reason": text})
-
-
-def explain(error: Exception) -> str:
-    """What went wrong, and what a person can do about it."""
-    text = str(error)
-    if isinstance(error, LabError):
-        return text
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        where = error.filename or "the run folder"
-        return f"{where}: no space left on the disk; free some and resume the run: its last saved state is whole"
-    if out_of_memory(error):
-        return (
-            f"out of memory: {text.splitlines()[0]}; lower train.batch_size, dataset.resolution or sample.batch_size, "
-            'set train.gradient_checkpointing = true, or train.precision = "bf16"'
-        )
-    return f"{type(error).__name__}: {text}"
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether a device or the machine ran out of memory; torch says it in several ways."""
-    if isinstance(error, MemoryError):
-        return True
-    words = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
-    return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)

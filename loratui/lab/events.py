@@ -76,6 +76,13 @@ class EventLog:
         self.close()
 
 
+class NoLog:
+    """The log of a process that has nothing to say."""
+
+    def emit(self, kind: str, **fields: Any) -> Event:
+        return {"kind": kind, **fields}
+
+
 def read_events(path: Path, offset: int = 0) -> tuple[list[Event], int]:
     """The events after byte `offset`, and the offset to ask with next time.
 

@@ -1,0 +1,37 @@
+"""What goes wrong in training, and what a person can do about it."""
+
+from __future__ import annotations
+
+import errno
+
+from loratui.lab.errors import LabError
+
+
+class NotFiniteError(LabError):
+    """A loss that is not a number any more: the weights behind it are of no use."""
+
+
+def explain(error: Exception) -> str:
+    """What went wrong, and what a person can do about it."""
+    text = str(error)
+    if isinstance(error, LabError):
+        return text
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = error.filename or "the run folder"
+        return f"{where}: no space left on the disk; free some and resume the run: its last saved state is whole"
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}; make it writable (LORATUI_CACHE moves the cache elsewhere)"
+    if out_of_memory(error):
+        return (
+            f"out of memory: {text.splitlines()[0]}; lower train.batch_size, dataset.resolution or sample.batch_size, "
+            'set train.gradient_checkpointing = true, or train.precision = "bf16"'
+        )
+    return f"{type(error).__name__}: {text}"
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether a device or the machine ran out of memory; torch says it in several ways."""
+    if isinstance(error, MemoryError):
+        return True
+    words = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
+    return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
