@@ -23,7 +23,7 @@ from loratui.engine.checkpoint import Progress
 from loratui.engine.families import load_family
 from loratui.engine.faults import NotFiniteError, explain, out_of_memory
 from loratui.engine.loop import train
-from loratui.engine.machine import PRECISION_NAMES, describe, pick_device, pick_dtype, quieten
+from loratui.engine.machine import PRECISION_NAMES, describe, pick_device, pick_dtype, quieten, settle_threads
 from loratui.engine.metadata import LoraRecord, RecordedImage, lora_metadata
 from loratui.engine.sample import Cell, Drawn, Sampler, cells, write_sheets
 from loratui.engine.signals import Signals
@@ -59,6 +59,7 @@ class Sitting:
         check_images(self.record)
         device = pick_device(self.settings.train.device)
         dtype = pick_dtype(self.settings.train.precision, device)
+        settle_threads(device, self.settings.train.batch_size * self.record.resolution**2)
         self.accelerator = Accelerator(
             cpu=device.type == "cpu", mixed_precision="fp16" if dtype == torch.float16 else "no"
         )
