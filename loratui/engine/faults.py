@@ -7,14 +7,14 @@ import errno
 from loratui.lab.errors import LabError
 
 
-class NotFiniteError(LabError):
+class NotFiniteError(ArithmeticError):
     """A loss that is not a number any more: the weights behind it are of no use."""
 
 
 def explain(error: Exception) -> str:
     """What went wrong, and what a person can do about it."""
     text = str(error)
-    if isinstance(error, LabError):
+    if isinstance(error, LabError | NotFiniteError):
         return text
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = error.filename or "the run folder"

@@ -47,6 +47,13 @@ def test_gradient_checkpointing_changes_nothing_but_the_memory(project: Path) ->
     assert payload_hash(final_lora(plain)) == payload_hash(final_lora(saving))
 
 
+def test_looking_changes_nothing(project: Path) -> None:
+    looking = ("sample.every=1", "sample.seeds=[1]", "sample.inference_steps=[1]", "train.probe_every=1")
+    seen, unseen = trained(project, *looking), trained(project, "train.probe_every=0")
+    assert losses(seen) == losses(unseen)
+    assert payload_hash(final_lora(seen)) == payload_hash(final_lora(unseen))
+
+
 def test_bf16_trains_near_what_fp32_trains(project: Path) -> None:
     full, half = trained(project, "train.precision=fp32"), trained(project, "train.precision=bf16")
     for step, loss in losses(full).items():
