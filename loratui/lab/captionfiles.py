@@ -13,23 +13,28 @@ from stat import S_ISREG
 
 from loratui.lab.findings import Finding
 
-_BOM = b"\xef\xbb\xbf"
-_MOST = 2**20  # bytes looked at; a caption of a megabyte is somebody's novel
+BOM = b"\xef\xbb\xbf"
+MOST = 2**20  # bytes looked at; a caption of a megabyte is somebody's novel
 _JOINERS = "\u200c\u200d"  # needed inside emoji, Persian and Indic words
 
 
 def read_caption(path: Path, where: str) -> tuple[str, tuple[Finding, ...]]:
     """The caption in a file and the findings about it. `where` names the file in the findings."""
-    findings: list[Finding] = []
     try:
         if not S_ISREG(path.stat().st_mode):
             return "", (_unreadable(where, "not a regular file"),)
         with path.open("rb") as file:
-            data = file.read(_MOST)
+            data = file.read(MOST)
     except OSError as error:
         return "", (_unreadable(where, error.strerror or type(error).__name__),)
-    if data.startswith(_BOM):
-        data = data[len(_BOM) :]
+    return understand(data, where)
+
+
+def understand(data: bytes, where: str) -> tuple[str, tuple[Finding, ...]]:
+    """The same of the first megabyte of a file that was read already."""
+    findings: list[Finding] = []
+    if data.startswith(BOM):
+        data = data[len(BOM) :]
         findings.append(
             Finding(
                 "caption-bom",
@@ -40,7 +45,7 @@ def read_caption(path: Path, where: str) -> tuple[str, tuple[Finding, ...]]:
             )
         )
     text = data.decode("utf-8", errors="replace")
-    if text.encode("utf-8") != data and len(data) < _MOST:
+    if text.encode("utf-8") != data and len(data) < MOST:
         findings.append(_not_utf8(data, where))
         text = text.replace("\0", "")
     lines = [line.strip() for line in re.split(r"\r\n|\r|\n", text)]
@@ -66,7 +71,7 @@ def read_caption(path: Path, where: str) -> tuple[str, tuple[Finding, ...]]:
                 "write the caption, or leave it if that is what you want to study",
             )
         )
-    odd = sorted({c for c in caption if is_control(c)})
+    odd = [] if caption.isprintable() else sorted({c for c in caption if is_control(c)})
     if odd:
         names = ", ".join(f"U+{ord(c):04X} {unicodedata.name(c, '')}".strip() for c in odd[:3])
         findings.append(

@@ -16,11 +16,14 @@ from loratui.lab.dataset import TrainingImage
 from loratui.lab.errors import LabError
 from loratui.lab.findings import Finding, Severity
 from loratui.lab.imagefiles import UnreadableImage, quiet, read_rgb
+from loratui.lab.patience import Progress
+from loratui.lab.patience import quiet as unwatched
 from loratui.lab.plan import Plan
 from loratui.lab.project import Project
 from loratui.lab.rules import of_comparison, of_setup
 from loratui.lab.settings import Settings
 from loratui.lab.setups import CheckedImage, Setup, changes, setups, without
+from loratui.lab.threads import spread
 from loratui.lab.tokens import Tokenizer
 
 __all__ = ["CheckedImage", "Finding", "Report", "Setup", "Severity", "check"]
@@ -85,18 +88,25 @@ class Report:
         return changes(self.base, setup)
 
 
-def check(project: Project, tokenizer: Tokenizer, training_resolution: int, size_multiple: int) -> Report:
+def check(
+    project: Project,
+    tokenizer: Tokenizer,
+    training_resolution: int,
+    size_multiple: int,
+    progress: Progress = unwatched,
+) -> Report:
     """Look at a project with every rule.
 
     `training_resolution` is the side in pixels of the squares the model was trained on, `size_multiple` what it asks
     every side of a picture to be a multiple of. Errors come before warnings; of equal findings only the first stays.
+    Progress counts images, once as they are read and again as they are decoded; what it raises ends the check.
     """
     found: list[Finding] = []
     made: list[Setup] = []
-    for setup, scan_findings in setups(project, tokenizer, training_resolution, size_multiple):
+    for setup, scan_findings in setups(project, tokenizer, training_resolution, size_multiple, progress):
         found += _named(setup, scan_findings)
         made.append(setup)
-    pixels = _Pixels.of([image for setup in made for image in setup.images])
+    pixels = _Pixels.of([image for setup in made for image in setup.images], progress)
     found += pixels.findings
     made = [without(setup, frozenset(pixels.unreadable)) for setup in made]
     said: set[tuple[str, str, str]] = set()
@@ -136,9 +146,7 @@ class _Pixels:
     found: int
 
     @classmethod
-    def of(cls, images: Iterable[TrainingImage]) -> _Pixels:
-        from concurrent.futures import ThreadPoolExecutor
-
+    def of(cls, images: Iterable[TrainingImage], progress: Progress) -> _Pixels:
         files = {image.path: image for image in images}
         chosen: dict[str, TrainingImage] = {}
         budget = DECODED
@@ -148,12 +156,13 @@ class _Pixels:
                 chosen[image.sha256] = image
         hashes: dict[str, str] = {}
         unreadable: dict[str, UnreadableImage] = {}
-        with quiet(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            for sha256, outcome in zip(chosen, pool.map(_decoded, chosen.values()), strict=True):
+        with quiet(), spread(_decoded, chosen.values(), min(8, os.cpu_count() or 1)) as outcomes:
+            for done, (sha256, outcome) in enumerate(zip(chosen, outcomes, strict=True), start=1):
                 if isinstance(outcome, UnreadableImage):
                     unreadable[sha256] = outcome
                 else:
                     hashes[sha256] = outcome
+                progress(done, len(chosen))
         findings = tuple(
             Finding("image-unreadable", "error", image.where, error.cause, error.remedy)
             for image in files.values()

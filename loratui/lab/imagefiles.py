@@ -80,6 +80,26 @@ def read_rgb(path: Path) -> Image.Image:
         return _to_rgb(ImageOps.exif_transpose(image))
 
 
+def read_small(path: Path, longer: int, most: int) -> tuple[Image.Image, tuple[int, int]]:
+    """The picture upright, in 8-bit RGB, and its true (width, height), for showing: not for training.
+
+    A JPEG is decoded at a fraction of its size, as long as its longer side keeps `longer` pixels. Raises
+    UnreadableImage, also where more than `most` pixels would have to be decoded.
+    """
+    from PIL import ImageOps
+
+    with _opened(path, _bytes(path)) as image:
+        width, height = image.size
+        scale = min(1.0, longer / max(width, height))
+        image.draft("RGB", (max(1, round(width * scale)), max(1, round(height * scale))))
+        if image.width * image.height > most:
+            raise UnreadableImage(path, f"{width}x{height} pixels are too many to show here", "open it in a viewer")
+        image.load()
+        if image.getexif().get(_ORIENTATION) in _SIDEWAYS:
+            width, height = height, width
+        return _to_rgb(ImageOps.exif_transpose(image)), (width, height)
+
+
 def fit(image: Image.Image, width: int, height: int) -> npt.NDArray[np.uint8]:
     """Resized to cover (width, height) and cropped around the centre: uint8 (height, width, 3).
 
@@ -138,7 +158,7 @@ def _opened(path: Path, data: bytes) -> Iterator[Image.Image]:
     except Image.DecompressionBombError as error:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         raise UnreadableImage(path, f"has more than {limit // 10**6} million pixels", "make it smaller") from error
-    except MemoryError:
+    except (UnreadableImage, MemoryError):
         raise
     except Exception as error:  # decoders meet broken bytes with nearly any exception; all mean: cannot be decoded
         reason = str(error) or type(error).__name__
@@ -194,12 +214,10 @@ def _png_chunks(data: bytes) -> list[bytes]:
 
 
 def _to_rgb(image: Any) -> Image.Image:
-    import numpy as np
     from PIL import Image
 
     if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion cuts everything above 255 off
-        values = np.asarray(image).astype(np.float64) / 257
-        image = Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
+        image = image.convert("I").point([round(value / 257) for value in range(65536)], "L")
     if image.has_transparency_data:
         over = image.convert("RGBA")
         paper = Image.new("RGBA", over.size, (255, 255, 255, 255))

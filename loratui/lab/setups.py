@@ -16,6 +16,7 @@ from loratui.lab.buckets import Size, training_sizes
 from loratui.lab.captions import split_tags
 from loratui.lab.dataset import Scan, TrainingImage, scan_dataset
 from loratui.lab.findings import Finding
+from loratui.lab.patience import Progress, quiet
 from loratui.lab.plan import Plan, plan
 from loratui.lab.project import Project, Variant, variant_caption, variant_settings
 from loratui.lab.settings import Dataset, Settings, changed_keys, flat
@@ -90,7 +91,11 @@ class Setup:
 
 
 def setups(
-    project: Project, tokenizer: Tokenizer, training_resolution: int, size_multiple: int
+    project: Project,
+    tokenizer: Tokenizer,
+    training_resolution: int,
+    size_multiple: int,
+    progress: Progress = quiet,
 ) -> Iterator[tuple[Setup, tuple[Finding, ...]]]:
     """The project and its variants, each with the findings of a dataset that was read for it first."""
     scanned: dict[tuple[Path, str, int], Scan] = {}
@@ -100,7 +105,7 @@ def setups(
         place = _place(project.dataset_folder(settings), settings.dataset)
         is_new = place not in scanned
         if is_new:
-            scanned[place] = scan_dataset(place[0], settings.dataset)
+            scanned[place] = scan_dataset(place[0], settings.dataset, progress)
         scan = scanned[place]
         yield (
             _setup(scan, settings, variant, tokens, training_resolution, size_multiple),

@@ -8,7 +8,7 @@ a caption that is too long is for the check to report, not for this file to hide
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,9 +65,20 @@ class Tokenizer:
         encoding = self.backend.encode(_encodable(text), add_special_tokens=False)
         return [Token(i, readable(raw)) for i, raw in zip(encoding.ids, encoding.tokens, strict=True)]
 
+    def spans(self, text: str) -> list[tuple[Token, int, int]]:
+        """The tokens with the characters each was made from: the first, and the one behind the last."""
+        encoding = self.backend.encode(_encodable(text), add_special_tokens=False)
+        found = zip(encoding.ids, encoding.tokens, encoding.offsets, strict=True)
+        return [(Token(i, readable(raw)), start, end) for i, raw, (start, end) in found]
+
     def ids(self, text: str) -> tuple[int, ...]:
         """Only the ids; two captions with equal ids are the same caption to the model."""
         return tuple(self.backend.encode(_encodable(text), add_special_tokens=False).ids)
+
+    def many_ids(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
+        """The ids of many captions; other threads go on meanwhile. A few hundred at once keep the memory small."""
+        encodings = self.backend.encode_batch_fast([_encodable(text) for text in texts], add_special_tokens=False)
+        return [tuple(encoding.ids) for encoding in encodings]
 
 
 def readable(raw: str) -> str:
