@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import pty
 import re
-import select
 import shutil
 import signal
-import struct
 import subprocess
 import sys
-import termios
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +19,7 @@ from loratui.lab.project import load_project
 from loratui.lab.record import read_record
 from loratui.lab.runs import RunFolder, latest_resume, list_runs, read_state
 from loratui.lab.settings import settings_from_dict, settings_to_dict
+from tests.commands import LIMIT, Bench, Outcome, Terminal, assert_only_its_own_sequences, controls, plain_text
 from tests.processes import new_run, write_project
 
 SMALL = """
@@ -41,8 +36,6 @@ inference_steps = [1]
 """
 ODD_NAME = "od\x1b]0;owned\x07d \u202e[bold]"
 ODD_CAPTION = "myshape, \x1b[2J\x1b]52;c;ZXZpbA==\x07\u202e :smile: [red]circle"
-LIMIT = 120  # seconds for one command, on a machine that does much else
-Outcome = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="module")
@@ -52,36 +45,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def environment(home: Path) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if k in ("PATH", "VIRTUAL_ENV", "OMP_NUM_THREADS", "HF_HUB_OFFLINE")}
-    return {**kept, "HOME": str(home), "LORATUI_CACHE": str(home / "cache"), "LANG": "C.UTF-8",
-            "TERM": "xterm-256color", "PYTHONPATH": str(Path(__file__).parent.parent)}  # fmt: skip
-
-
-class Bench:
-    """Runs commands in `home`."""
-
-    def __init__(self, home: Path, environment: dict[str, str]) -> None:
-        self.home, self.environment = home, environment
-
-    def __call__(self, *words: str, **environment: str) -> Outcome:
-        return subprocess.run(
-            [sys.executable, "-m", "loratui", *words], capture_output=True, text=True, encoding="utf-8", cwd=self.home,
-            env={**self.environment, **environment}, timeout=LIMIT, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-
-    def refuses(self, *words: str) -> str:
-        """The words of a refusal: exit code 2, nothing on standard output, no traceback."""
-        outcome = self(*words)
-        assert outcome.returncode == 2, outcome.stderr
-        assert outcome.stdout == ""
-        assert "Traceback" not in outcome.stderr
-        return outcome.stderr
-
-
-@pytest.fixture(scope="module")
-def bench(home: Path, environment: dict[str, str]) -> Bench:
-    return Bench(home, environment)
+def bench(home: Path) -> Bench:
+    return Bench(home)
 
 
 @pytest.fixture(scope="module")
@@ -111,11 +76,6 @@ def odd_project(home: Path, tiny_model: Path) -> Path:
     return folder
 
 
-def controls(text: str) -> set[str]:
-    """What could move a cursor, ring, hide or reorder."""
-    return {c for c in text if c < " " or "\x7f" <= c <= "\x9f" or "\u202a" <= c <= "\u202e"} - {"\n"}
-
-
 def only_run(project: Path) -> RunFolder:
     (run,) = list_runs(project)
     return run
@@ -132,8 +92,9 @@ def test_help_names_verbs_options_and_examples(bench: Bench) -> None:
     outcome = bench("--help", COLUMNS="80")
     assert outcome.returncode == 0
     for words in ("verbs, one a call:", "options:", "examples:", "exit codes:", "--run PROJECT", "--resume RUN",
-                  "--check PROJECT", "--explain [KEY]", "--set KEY=VALUE", "--dry-run", "--allow-changes", "--json",
-                  "loratui --run projects/basic-grey"):  # fmt: skip
+                  "--check PROJECT", "--status [FOLDER]", "--attach RUN", "--stop RUN", "--serve [FOLDER]",
+                  "--explain [KEY]", "--readonly", "--port N", "--set KEY=VALUE", "--dry-run", "--allow-changes",
+                  "--json", "loratui --run projects/basic-grey"):  # fmt: skip
         assert words in outcome.stdout, words
 
 
@@ -166,6 +127,11 @@ def test_explain_of_an_unknown_key_suggests_one(bench: Bench) -> None:
         (["--set", "a=1"], "--set goes with --run, --check, --resume"),
         (["--dry-run", "--check", "x"], "--dry-run goes with --run"),
         (["--run", "x", "--allow-changes"], "--allow-changes goes with --resume"),
+        (["--json", "--stop", "x"], "--json goes with --run, --check, --resume, --status, --attach"),
+        (["--attach", "x", "--set", "a=1"], "--set goes with"),
+        (["--port", "1"], "--port goes with --serve"),
+        (["--readonly", "--run", "x"], "--readonly goes with the bench itself, not with --run"),
+        (["--status", "x", "y"], "unexpected argument 'y'"),
         (["--run", "x", "--check", "x"], "not allowed with"),
         (["--run", "x", "y"], "unexpected argument 'y'"),
         (["--run", "x", "y", "z"], "unexpected argument 'z'"),
@@ -233,7 +199,8 @@ import sys
 import loratui.cli
 heavy = ("torch", "diffusers", "transformers", "peft", "accelerate", "textual")
 print([m for m in (*heavy, "rich", "numpy", "PIL") if m in sys.modules])
-for words in (["--check", "shapes"], ["--explain", "rank"], ["--run", "shapes", "--set", "train.steps=x"]):
+wrong = ["--run", "shapes", "--set", "train.steps=x"]
+for words in (["--check", "shapes"], ["--explain", "rank"], ["--status"], wrong):
     try:
         loratui.cli.main(words)
     except SystemExit as end:
@@ -243,7 +210,7 @@ print([m for m in heavy if m in sys.modules])
     outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=bench.home,
                              env=bench.environment, timeout=LIMIT)  # fmt: skip
     lines = outcome.stdout.splitlines()
-    assert [line for line in lines if line in ("[]", "0", "2")] == ["[]", "0", "0", "2", "[]"], outcome.stderr
+    assert [line for line in lines if line in ("[]", "0", "2")] == ["[]", "0", "0", "0", "2", "[]"], outcome.stderr
 
 
 # -- run: refusals ----------------------------------------------------------------------------------------------------
@@ -383,59 +350,6 @@ def test_a_dry_run_tells_the_time_and_keeps_nothing(bench: Bench, project: Path)
 
 
 # -- on a terminal ----------------------------------------------------------------------------------------------------
-
-
-class Terminal:
-    """A command on a pseudo-terminal of its own, 100 columns wide, where ctrl-C is a key."""
-
-    def __init__(self, bench: Bench, *words: str) -> None:
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "loratui", *words], cwd=bench.home, env=bench.environment,
-            stdin=slave, stdout=slave, stderr=slave, preexec_fn=lambda: os.login_tty(os.dup(slave)),
-        )  # fmt: skip
-        os.close(slave)
-        self.seen = ""
-
-    def read_until(self, pattern: str) -> None:
-        while not re.search(pattern, self.seen):
-            assert self._read(), self.seen
-
-    def press(self, key: bytes) -> None:
-        os.write(self.master, key)
-
-    def end(self) -> int:
-        """The exit code, when everything was read."""
-        while self._read():
-            pass
-        os.close(self.master)
-        return self.process.wait(LIMIT)
-
-    def _read(self) -> bool:
-        assert select.select([self.master], [], [], LIMIT)[0], self.seen
-        try:
-            chunk = os.read(self.master, 65536)
-        except OSError:  # Linux says EIO when the other side is closed
-            return False
-        self.seen += chunk.decode("utf-8", "replace")
-        return bool(chunk)
-
-    @property
-    def last_lines(self) -> str:
-        """What stays below the live region, as plain text."""
-        return plain_text(self.seen[self.seen.rindex("\x1b[?25h") :])
-
-
-def plain_text(text: str) -> str:
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r", "")
-
-
-def assert_only_its_own_sequences(text: str) -> None:
-    """Cursor and colour sequences of the live region, and none that a project could have brought in."""
-    assert controls(plain_text(text)) <= {"\r", "\t"}, controls(plain_text(text))
-    for sequence in ("\x1b[2J", "\x1b[7m", "\x1b]"):
-        assert sequence not in text
 
 
 @pytest.fixture

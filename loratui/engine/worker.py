@@ -73,7 +73,8 @@ def _work(run: RunFolder, record: Record, log: EventLog, signals: Signals, dry: 
     def stop_wanted() -> bool:
         return bool(signals.number) or "stop" in requests.pending(run)
 
-    with device_turn(device, on_wait=waiting, should_stop=stop_wanted, label=run.id) as turn:
+    log.emit("state", state="queued", device=device)  # else a run that goes on would seem to be as it ended last time
+    with device_turn(device, on_wait=waiting, should_stop=stop_wanted, label=run.id, run=run.path.absolute()) as turn:
         if not turn:
             requests.take(run, "stop")
             return _end(log, "stopped", _stop_code(signals), {"reason": "stopped while it waited for its turn"})
@@ -127,7 +128,7 @@ def _stop_code(signals: Signals) -> int:
 
 
 def _end(log: EventLog, state: str, code: int, record: dict[str, Any]) -> Outcome:
-    return Outcome(state, code, log.emit("state", state=state, **record))
+    return Outcome(state, code, log.emit("state", state=state, **record, exit_code=code))
 
 
 def _failed(run: RunFolder, log: EventLog, error: Exception) -> Outcome:

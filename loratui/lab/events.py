@@ -83,8 +83,8 @@ class NoLog:
         return {"kind": kind, **fields}
 
 
-def read_events(path: Path, offset: int = 0) -> tuple[list[Event], int]:
-    """The events after byte `offset`, and the offset to ask with next time.
+def read_events(path: Path, offset: int = 0, limit: int = -1) -> tuple[list[Event], int]:
+    """The events after byte `offset`, and the offset to ask with next time. Stops after about `limit` bytes, if given.
 
     A last line without its newline is left for the next call; a torn line in the middle is passed over. A file that
     is missing has no events; one that became shorter is read from its start.
@@ -94,11 +94,13 @@ def read_events(path: Path, offset: int = 0) -> tuple[list[Event], int]:
             if os.fstat(file.fileno()).st_size < offset:
                 offset = 0
             file.seek(offset)
-            content = file.read()
+            content = file.read(limit)
+            if b"\n" not in content:  # a line longer than the limit
+                content += file.readline()
     except FileNotFoundError:
         return [], 0
     end = content.rfind(b"\n") + 1
-    events = [event for line in content[:end].split(b"\n") if (event := _parse(line)) is not None]
+    events = [event for line in content[:end].split(b"\n") if (event := parse_event(line)) is not None]
     return events, offset + end
 
 
@@ -112,7 +114,7 @@ def last_event(path: Path, kind: str) -> Event | None:
                 end = content.find(b"\n", place)
                 # A quotation mark inside a text is escaped, so only a line's own start can follow a newline.
                 if end >= 0 and (place == 0 or content[place - 1 : place] == b"\n"):
-                    event = _parse(content[place:end])
+                    event = parse_event(content[place:end])
                     if event is not None:
                         return event
     except (FileNotFoundError, ValueError):  # ValueError: an empty file cannot be mapped
@@ -146,7 +148,7 @@ class Series:
     def points(self, field: str, kind: str = "step") -> tuple[list[int], list[float]]:
         """Steps and values of one field, in step order; values may be nan or infinite."""
         series = self.probes if kind == "probe" else self.steps
-        pairs = sorted((s, v) for s, event in series.items() if (v := _number(event.get(field))) is not None)
+        pairs = sorted((s, v) for s, event in series.items() if (v := parse_number(event.get(field))) is not None)
         return [s for s, _ in pairs], [v for _, v in pairs]
 
 
@@ -162,7 +164,8 @@ def _ends_torn(descriptor: int) -> bool:
     return size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
 
 
-def _parse(line: bytes) -> Event | None:
+def parse_event(line: bytes) -> Event | None:
+    """One line of a log; None when it is torn, or no event."""
     with contextlib.suppress(ValueError, RecursionError):
         event = json.loads(line)
         if isinstance(event, dict) and isinstance(event.get("kind"), str):
@@ -170,9 +173,14 @@ def _parse(line: bytes) -> Event | None:
     return None
 
 
-def _number(value: Any) -> float | None:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
+def parse_number(value: Any) -> float | None:
+    """A number of an event, where not finite ones are words; None for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):
+            return float(value)
+        return math.inf if value > 0 else -math.inf
+    if isinstance(value, float):
+        return value
     return float(value) if value in ("nan", "inf", "-inf") else None
 
 

@@ -1,7 +1,8 @@
 """Who is alive, and whose turn it is: locks that the kernel takes back from a process however it ends.
 
 Both are `flock`s, so there is no heartbeat, no stale pid and nothing to clean up. A process that forks hands its
-locks to the child; what the child `exec`s does not get them. Nothing here trains or waits for training.
+locks to the child; what the child `exec`s does not get them. Nothing here trains or waits for training. What waits
+is listed and moved in `queue`.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import json
 import os
 import platform
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from loratui.lab.errors import LabError
@@ -76,6 +79,47 @@ def is_locked(path: Path) -> bool:
         os.close(file)
 
 
+def holder(path: Path) -> int | None:
+    """The pid of the live process that holds the lock, where that can be made sure of; None where it cannot.
+
+    The pid in the file is believed only if that process has the very file open (or, without /proc, is a loratui): it
+    may be of a process that is long gone, or of another machine that shares the folder.
+    """
+    if not is_locked(path):
+        return None
+    try:
+        said = path.read_text(encoding="ascii").strip()
+        pid = int(said) if said.isdecimal() else 0
+        if pid <= 0:
+            return None
+        if not Path("/proc/self/fd").is_dir():
+            return pid if "loratui" in _command_line(pid) else None
+        file = path.stat()
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # one that it closed meanwhile
+                if os.path.samestat(link.stat(), file):
+                    return pid
+    except (OSError, ValueError):  # it is gone, or belongs to someone else
+        pass
+    return None
+
+
+def _command_line(pid: int) -> str:
+    import subprocess
+
+    return subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True).stdout
+
+
+@dataclass(frozen=True)
+class Slip:
+    """What stands in the ticket of a waiting process. `run` is the folder of its run, where it has one."""
+
+    label: str
+    device: str = ""
+    pid: int = 0
+    run: str = ""
+
+
 @contextlib.contextmanager
 def device_turn(
     device: str,
@@ -83,35 +127,41 @@ def device_turn(
     on_wait: Callable[[int, str], None] | None = None,
     *,
     label: str = "",
+    run: Path | None = None,
     should_stop: Callable[[], bool] | None = None,
     poll: float = 0.2,
 ) -> Iterator[bool]:
     """Wait for `device` in ticket order and hold it: yields True when it is ours, False when `should_stop()` said so.
 
     The lowest ticket whose owner lives has the device; a ticket is a file that its owner keeps locked, so that of a
-    dead process counts for nothing. `on_wait(ahead, label)` is called whenever the number of workers ahead changes,
-    with the label of the one that has the device. `poll` is in seconds.
+    dead process counts for nothing. Others may give waiting tickets new numbers meanwhile: an owner knows its ticket
+    by the open file. `on_wait(ahead, label)` is called whenever the number of workers ahead changes, with the label of
+    the one that has the device. `label` and `run` tell others who waits. `poll` is in seconds.
     """
     folder = ticket_dir if ticket_dir is not None else queue_folder(device)
     folder.mkdir(parents=True, exist_ok=True)
-    number, ticket = _draw(folder, label or f"process {os.getpid()}")
+    slip = Slip(label or f"process {os.getpid()}", device, os.getpid(), str(run) if run else "")
+    ticket = _draw(folder, slip)
     try:
         shown: tuple[int, str] | None = None
         mine = False
         while True:
-            ahead, holder = _ahead(folder, number)
-            mine = not ahead
+            found = _ahead(folder, ticket)
+            if found is None:  # someone cleared the folder: wait at the end of what there is now
+                os.close(ticket)
+                folder.mkdir(parents=True, exist_ok=True)
+                ticket = _draw(folder, slip)
+                continue
+            mine = not found[0]
             if mine or (should_stop is not None and should_stop()):
                 break
-            if on_wait is not None and (ahead, holder) != shown:
-                shown = (ahead, holder)
-                on_wait(ahead, holder)
+            if on_wait is not None and found != shown:
+                shown = found
+                on_wait(*found)
             time.sleep(poll)
         yield mine
     finally:
-        with _mutex(folder):
-            (folder / _ticket_name(number)).unlink(missing_ok=True)
-            os.close(ticket)
+        _give_back(folder, ticket)
 
 
 def queue_folder(device: str) -> Path:
@@ -160,8 +210,8 @@ def _flock(file: int, path: Path, how: int) -> None:
 
 
 @contextlib.contextmanager
-def _mutex(folder: Path) -> Iterator[None]:
-    """Tickets are drawn and looked at by one process at a time; it takes microseconds."""
+def mutex(folder: Path) -> Iterator[None]:
+    """Tickets are drawn, looked at and moved by one process at a time; it takes microseconds."""
     path = folder / "lock"
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
@@ -171,35 +221,66 @@ def _mutex(folder: Path) -> Iterator[None]:
         os.close(file)
 
 
-def _ticket_name(number: int) -> str:
-    return f"ticket-{number:08d}"
-
-
-def _tickets(folder: Path) -> list[tuple[int, Path]]:
+def numbered(folder: Path) -> list[tuple[int, Path]]:
+    """All tickets with their numbers, in order, those of dead processes too. Only inside `mutex`."""
     found = [(int(p.name[7:]), p) for p in folder.glob("ticket-*") if p.name[7:].isdecimal()]
     return sorted(found)
 
 
-def _draw(folder: Path, label: str) -> tuple[int, int]:
-    with _mutex(folder):
-        number = max((n for n, _ in _tickets(folder)), default=0) + 1
-        path = folder / _ticket_name(number)
+def ticket_path(folder: Path, number: int) -> Path:
+    """Where the ticket of that number is."""
+    return folder / f"ticket-{number:08d}"
+
+
+def read_slip(path: Path) -> Slip:
+    """What stands in a ticket; whatever else someone wrote there is its label."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    with contextlib.suppress(ValueError, LookupError, RecursionError, TypeError, AttributeError):
+        said = json.loads(text)
+        return Slip(str(said["label"]), str(said.get("device", "")), int(said.get("pid", 0)), str(said.get("run", "")))
+    return Slip(text)
+
+
+def _draw(folder: Path, slip: Slip) -> int:
+    with mutex(folder):
+        number = max((n for n, _ in numbered(folder)), default=0) + 1
+        path = ticket_path(folder, number)
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         _try_lock(file, path)
-        os.write(file, label.encode("utf-8", "replace"))
-        return number, file
+        os.write(file, json.dumps(asdict(slip)).encode("ascii"))
+        return file
 
 
-def _ahead(folder: Path, number: int) -> tuple[int, str]:
-    """How many live tickets are lower than `number`, and the label of the lowest. Dead ones are removed."""
-    count, holder = 0, ""
-    with _mutex(folder):
-        for other, path in _tickets(folder):
-            if other >= number:
-                break
+def _ahead(folder: Path, ticket: int) -> tuple[int, str] | None:
+    """How many live tickets are before ours, and the label of the first. None when ours is gone.
+
+    Those of dead processes are removed.
+    """
+    count, first = 0, ""
+    if not folder.is_dir():
+        return None
+    with mutex(folder):
+        for _, path in numbered(folder):
+            if _is_file(path, ticket):
+                return count, first
             if is_locked(path):
-                holder = holder or path.read_text(encoding="utf-8", errors="replace")
+                first = first or read_slip(path).label
                 count += 1
             else:
                 path.unlink(missing_ok=True)
-    return count, holder
+    return None
+
+
+def _give_back(folder: Path, ticket: int) -> None:
+    try:
+        if folder.is_dir():
+            with mutex(folder):
+                for _, path in numbered(folder):
+                    if _is_file(path, ticket):
+                        path.unlink()
+    finally:
+        os.close(ticket)
+
+
+def _is_file(path: Path, file: int) -> bool:
+    return os.path.samestat(path.stat(), os.fstat(file))

@@ -39,7 +39,7 @@ def find_unfinished(which: Path) -> RunFolder:
     given = RunFolder(place.parent if place.name == "run.toml" else place)
     if given.is_frozen:
         _refuse_live(given)
-        _refuse_finished(given)
+        refuse_finished(given)
         return given
     if place.is_dir() and place.parent.name == "runs":
         given.read_record()  # says what is missing
@@ -50,7 +50,7 @@ def find_unfinished(which: Path) -> RunFolder:
         raise LabError(f"{which}: neither a run nor a project; give the folder of a run, or a project that has runs")
     live = 0
     for run in reversed(list_runs(folder)):
-        if place.is_file() and _project_file(run).name != place.name:
+        if place.is_file() and project_file(run).name != place.name:
             continue
         if is_locked(run.lock_file):
             live += 1
@@ -70,7 +70,8 @@ def _refuse_live(run: RunFolder) -> None:
         )
 
 
-def _refuse_finished(run: RunFolder) -> None:
+def refuse_finished(run: RunFolder) -> None:
+    """LabError when the run did all its steps."""
     state = read_state(run)
     if state.name == "finished" and state.reason != "max_minutes":
         raise LabError(
@@ -79,7 +80,7 @@ def _refuse_finished(run: RunFolder) -> None:
         )
 
 
-def _project_file(run: RunFolder) -> Path:
+def project_file(run: RunFolder) -> Path:
     """The file the run was made from: where it now lies around the run, else where it was."""
     recorded = Path(str(run.read_record().get("run", {}).get("project_file", "")) or "project.toml")
     beside = run.project_folder / recorded.name
@@ -95,8 +96,8 @@ def reconcile(run: RunFolder, overrides: Sequence[str], allow_changes: bool) -> 
     LabError with the differences in settings, captions, images or base model, unless `allow_changes`: then the run
     goes on with what is there now. Other versions and another machine are only pointed out: they may change last bits.
     """
-    record, before = read_record(run), _as_known_now(Frozen.read(run))
-    file = _project_file(run)
+    record, before = read_record(run), as_known_now(Frozen.read(run))
+    file = project_file(run)
     if not file.is_file():
         return _without_project(run, record, file, overrides)
     said = before.record["run"]
@@ -123,7 +124,7 @@ def reconcile(run: RunFolder, overrides: Sequence[str], allow_changes: bool) -> 
     return [*found.notes, f"going on with changes; the old record is kept:{_listed(found.changes)}"]
 
 
-def _as_known_now(record: Frozen) -> Frozen:
+def as_known_now(record: Frozen) -> Frozen:
     """With the defaults of settings that a newer loratui added since: those are no changes."""
     settings = settings_to_dict(settings_from_dict(record.record["settings"]))
     return Frozen({**record.record, "settings": settings}, record.captions)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from loratui.lab.errors import LabError
-from loratui.lab.events import last_event
+from loratui.lab.events import Event, last_event, parse_number
 from loratui.lab.files import PART_SUFFIX, fsync_folder, remove_parts, write_atomic
 from loratui.lab.lock import is_locked
 from loratui.lab.plain import plain
@@ -59,6 +59,11 @@ class RunFolder:
     @property
     def log_file(self) -> Path:
         return self.path / "log.txt"
+
+    @property
+    def worker_file(self) -> Path:
+        """What a detached worker wrote to its standard streams; of use when it died without a last event."""
+        return self.path / "worker.txt"
 
     @property
     def observations_file(self) -> Path:
@@ -188,16 +193,24 @@ def read_state(run: RunFolder) -> RunState:
     alive = is_locked(run.lock_file)  # first: a worker that ends between the two looks has written its final event
     event = last_event(run.events_file, "state")
     latest = last_event(run.events_file, "step")
+    return state_from(event, latest, alive, alive or run.lock_file.exists())
+
+
+def state_from(event: Event | None, latest: Event | None, alive: bool, taken_up: bool) -> RunState:
+    """The state that follows from the last state event and the last step event, for who has read them already.
+
+    `alive`: a worker holds the lock, looked at before the events were. `taken_up`: some worker once did.
+    """
     said = str(event.get("state", "")) if event else ""
     step = max((int(e["step"]) for e in (event, latest) if e and isinstance(e.get("step"), int)), default=0)
     reason = str(event.get("reason", "")) if event else ""
-    since = float(event["t"]) if event else 0.0
+    since = (parse_number(event.get("t")) or 0.0) if event else 0.0
     if said in FINAL:
         return RunState(said, False, step, reason, since)
     if alive:
         name = "running" if said in ("running", "paused") else "queued"
         return RunState(name, said == "paused", step, reason, since)
-    untouched = not said and not run.lock_file.exists()
+    untouched = not said and not taken_up
     return RunState("queued" if untouched else "interrupted", False, step, reason, since)
 
 

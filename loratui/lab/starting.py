@@ -12,19 +12,21 @@ from pathlib import Path
 from loratui.lab.check import Report, check
 from loratui.lab.errors import LabError
 from loratui.lab.models import ModelFolder, model_facts, resolve_model
+from loratui.lab.patience import Progress, quiet
 from loratui.lab.project import Project
 from loratui.lab.record import frozen_project
+from loratui.lab.records import Frozen
 from loratui.lab.runs import RunFolder, create_run
 from loratui.lab.tokens import Tokenizer
 
 
-def examined(project: Project) -> tuple[ModelFolder, Report]:
+def examined(project: Project, progress: Progress = quiet) -> tuple[ModelFolder, Report]:
     """The project's base model, and all that can be known before training. LabError when there is no such model."""
     base = project.settings.base
     model = resolve_model(base.model, project.folder, base.revision, base.variant)
     facts = model_facts(model)
     resolution = project.settings.dataset.resolution or facts.resolution
-    return model, check(project, Tokenizer.load(model.path / "tokenizer"), resolution, facts.align)
+    return model, check(project, Tokenizer.load(model.path / "tokenizer"), resolution, facts.align, progress)
 
 
 def refuse_errors(report: Report) -> None:
@@ -39,7 +41,12 @@ def new_run(
     """A frozen run of an examined project, in its own folder or below another one. LabError leaves nothing behind."""
     refuse_errors(report)
     record = frozen_project(project, model, {"overrides": list(overrides)}, report.base.scan)
-    run = create_run((folder or project.folder).absolute(), project.name)
+    return frozen_run(record, project.name, folder or project.folder)
+
+
+def frozen_run(record: Frozen, name: str, folder: Path) -> RunFolder:
+    """A new run below a project's folder that is made of this record. LabError leaves nothing behind."""
+    run = create_run(folder.absolute(), name)
     try:
         run.freeze(record.record, record.captions)
     except BaseException:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import signal
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from loratui.lab.errors import LabError
-from loratui.lab.lock import RunLock, device_name, device_turn, is_locked, queue_folder
+from loratui.lab.lock import RunLock, device_name, device_turn, holder, is_locked, queue_folder
+from tests.talking import TAKE_TURN, Process
 
 HOLD_LOCK = """
 import sys; from pathlib import Path; from loratui.lab.lock import RunLock
@@ -21,48 +22,6 @@ with RunLock(Path(sys.argv[1])):
     print("held", flush=True); sys.stdin.readline()
 print("released", flush=True); sys.stdin.readline()
 """
-TAKE_TURN = """
-import sys; from pathlib import Path; from loratui.lab.lock import device_turn
-def waiting(ahead, label): print(f"waiting behind {ahead}: {label}", flush=True)
-with device_turn("cpu", Path(sys.argv[1]), waiting, label=sys.argv[2], poll=0.01) as mine:
-    print(f"turn {mine}", flush=True); sys.stdin.readline()
-"""
-
-
-class Process:
-    """A real process that says a line when it gets somewhere and goes on when it is told to."""
-
-    def __init__(self, script: str, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", script, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def says(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
-
-    def go_on(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        with self.process:  # waits, and closes its pipes
-            pass
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[..., Process]]:
-    started: list[Process] = []
-
-    def begin(*arguments: str) -> Process:
-        started.append(Process(*arguments))
-        return started[-1]
-
-    yield begin
-    for process in started:
-        process.kill()
 
 
 def test_a_run_is_locked_exactly_while_its_worker_lives(tmp_path: Path, start: Callable[..., Process]) -> None:
@@ -73,9 +32,11 @@ def test_a_run_is_locked_exactly_while_its_worker_lives(tmp_path: Path, start: C
     assert worker.says() == "held"
     assert is_locked(path)
     assert path.read_text() == f"{worker.process.pid}\n"
+    assert holder(path) == worker.process.pid
     worker.go_on()
     assert worker.says() == "released"
     assert not is_locked(path)
+    assert holder(path) is None
     assert path.read_text() == ""
 
 
@@ -87,6 +48,19 @@ def test_a_killed_worker_holds_nothing(tmp_path: Path, start: Callable[..., Proc
     assert not is_locked(path)
     with RunLock(path):
         assert is_locked(path)
+
+
+def test_a_pid_that_does_not_have_the_lock_is_not_believed(tmp_path: Path, start: Callable[..., Process]) -> None:
+    path = tmp_path / "lock"
+    worker = start(HOLD_LOCK, str(path))
+    assert worker.says() == "held"
+    bystander = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    # As where the folder is shared with another machine, on which another process has that number.
+    for said in (str(bystander.pid), "99999999", "0", "-1", "worker", ""):
+        path.write_text(said)
+        assert holder(path) is None
+    assert is_locked(path)
+    bystander.communicate(b"\n")
 
 
 def test_a_second_worker_is_told_who_has_the_run(
@@ -155,6 +129,21 @@ def test_one_who_waits_can_be_called_away(tmp_path: Path, start: Callable[..., P
         assert not mine
     after = start(TAKE_TURN, str(tmp_path), "after")
     assert after.says() == "waiting behind 1: holder"
+
+
+def test_who_waits_gets_in_line_again_when_the_tickets_were_cleared(
+    tmp_path: Path, start: Callable[..., Process]
+) -> None:
+    holder = start(TAKE_TURN, str(tmp_path / "queue"), "holder")
+    assert holder.says() == "turn True"
+    waiter = start(TAKE_TURN, str(tmp_path / "queue"), "waiter")
+    assert waiter.says() == "waiting behind 1: holder"
+    shutil.rmtree(tmp_path / "queue")
+    assert waiter.says() == "turn True"
+    after = start(TAKE_TURN, str(tmp_path / "queue"), "after")
+    assert after.says() == "waiting behind 1: waiter"
+    holder.go_on()  # and gives back what is not there any more
+    assert holder.process.wait() == 0
 
 
 def test_an_error_in_the_turn_gives_the_device_back(tmp_path: Path) -> None:
