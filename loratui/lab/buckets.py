@@ -11,13 +11,21 @@ from collections.abc import Iterable
 from fractions import Fraction
 from functools import lru_cache
 from math import isqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from loratui.lab.dataset import TrainingImage
     from loratui.lab.settings import Dataset
 
 Size = tuple[int, int]  # width, height in pixels
+
+
+class Pictured(Protocol):
+    """All that is asked of an image here: its size in pixels."""
+
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
 
 
 @lru_cache(maxsize=16)
@@ -59,7 +67,7 @@ def default_step(resolution: int, size_multiple: int) -> int:
 
 
 def training_sizes(
-    images: Iterable[TrainingImage], dataset: Dataset, training_resolution: int, size_multiple: int
+    images: Iterable[Pictured], dataset: Dataset, training_resolution: int, size_multiple: int
 ) -> tuple[Size, ...]:
     """For each image the (width, height) it is trained at.
 

@@ -28,7 +28,7 @@ def lines_of(text: str) -> dict[KeyPath, int]:
 
     Of a table written in several places the first line counts.
     """
-    return _Scanner(text).document()
+    return Scanner(text).document()
 
 
 def line_at(lines: dict[KeyPath, int], path: KeyPath) -> int | None:
@@ -39,7 +39,9 @@ def line_at(lines: dict[KeyPath, int], path: KeyPath) -> int | None:
     return None
 
 
-class _Scanner:
+class Scanner:
+    """Walks a document once. tomltext.py takes note of more than lines on the same walk."""
+
     def __init__(self, text: str) -> None:
         self.text = text
         self.position = 0

@@ -62,7 +62,11 @@ def load_project(path: Path, overrides: Sequence[str] = ()) -> Project:
     Raises LabError with one line a problem, in the order of the file, those of overrides last.
     """
     file = _file_at(Path(path))
-    text = _text_of(file)
+    return project_of_text(file, _text_of(file), overrides)
+
+
+def project_of_text(file: Path, text: str, overrides: Sequence[str] = ()) -> Project:
+    """The project that `text` makes, read as the content of `file`; nothing is read from disk. LabError as above."""
     try:
         return _project_of(file, text, overrides)
     except RecursionError:
