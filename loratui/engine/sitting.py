@@ -29,6 +29,7 @@ from loratui.engine.sample import Cell, Drawn, Sampler, cells, write_sheets
 from loratui.engine.signals import Signals
 from loratui.engine.task import check_images, prepare
 from loratui.lab import requests
+from loratui.lab.asked import asked_numbers
 from loratui.lab.events import EventLog, NoLog
 from loratui.lab.record import Record, output_name
 from loratui.lab.runs import RunFolder, latest_resume, remove_leftovers
@@ -315,11 +316,12 @@ class Sitting:
             if self.lora_step != self.progress.step:
                 self._save_lora()  # so that the LoRA behind every picture is a file
             step, sample = self.progress.step, self.settings.sample
-            prompts = self.record.prompts
+            wanted = cells(self.record.prompts, (None, *sample.scales))
             if isinstance(asked, dict) and asked.get("prompts"):
                 lines = tuple(str(line) for line in asked["prompts"])
                 prompts = self.record.sized(replace(sample, prompts=lines, prompt=()).resolved([]))
-            wanted = cells(prompts, (None, *sample.scales))
+                numbers = asked_numbers(self.run, self.record.prompts, prompts)
+                wanted = [replace(c, number=numbers[c.number]) for c in cells(prompts, (None, *sample.scales))]
             drawn = []
             for picture in self.sampler.draw(wanted, step, self.payload):
                 if self.signals.number:  # someone wants it to end: what was drawn stays, the sheet would be half

@@ -55,7 +55,7 @@ def test_requests_to_a_live_run(project: Path) -> None:
     until(lambda: list(run.checkpoints.glob("*.safetensors")))
 
     requests.post(run, "sample", {"prompts": ["square --d 9 --s 2"]})
-    until(lambda: list(run.samples.glob("step-*/*seed9-steps2*")))
+    until(lambda: list(run.samples.glob("step-*/p03-seed9-steps2*")))
 
     requests.post(run, "pause")
     until(lambda: read_state(run).paused)
