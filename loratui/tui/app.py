@@ -6,24 +6,28 @@ What a screen does is in its own file. Training is never done here: workers are 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
 from textual.filter import LineFilter
 from textual.notifications import SeverityLevel
-from textual.screen import Screen
 
 from loratui.lab.errors import LabError
 from loratui.lab.patience import Cancelled
 from loratui.lab.plain import plain
 from loratui.lab.preferences import Preferences, default_folder, read_preferences
-from loratui.tui.commands import ActionCommands
+from loratui.tui.commands import ActionCommands, Palette
+from loratui.tui.memory import settle
 from loratui.tui.places import SCREENS, TABS, Place, screen_at
 from loratui.tui.screens.base import BenchScreen
 from loratui.tui.text import ControlGuard
@@ -33,6 +37,8 @@ if TYPE_CHECKING:
     from loratui.lab.live import LiveRun
 
 LOOK_SECONDS = 1.0  # between two looks for live runs
+SETTLE_SECONDS = 0.5  # after the first paint, before what was made for it is gone through for garbage
+SECONDS_TO_END = 1.5  # after a signal, before the bench ends whether its event loop goes on or not
 
 
 class BenchApp(App[int]):
@@ -45,7 +51,6 @@ class BenchApp(App[int]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", "Quit", show=False, id="bench.quit_now", priority=True,
                 tooltip="Leave the bench, also while typing"),
-        Binding("ctrl+c", "help_quit", show=False, system=True),
     ]  # fmt: skip
     CSS = """
     Toast { max-width: 70; }
@@ -73,31 +78,36 @@ class BenchApp(App[int]):
         self.threads = ThreadPoolExecutor(4, thread_name_prefix="bench")
         self.leaving = False
         self._been: list[Place] = []
+        self._handlers: dict[int, Any] = {}
         if preferences.keymap:
             self.set_keymap(dict(preferences.keymap))
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [*super().get_line_filters(), self._guard]
 
-    def get_default_screen(self) -> Screen[None]:
-        return screen_at(Place("projects"))
-
     def on_mount(self) -> None:
         if self.preferences.theme in self.available_themes:
             self.theme = self.preferences.theme
         else:
             self._faults = (*self._faults, f"theme {self.preferences.theme!r}: there is no such theme; see ctrl+p")
-        for number in (signal.SIGHUP, signal.SIGTERM):
-            try:
-                asyncio.get_running_loop().add_signal_handler(number, self.leave, 128 + number)
-            except (ValueError, RuntimeError, NotImplementedError):  # not the main thread: someone embeds the app
-                break
+        # Over a blank one, since the screen below is painted too whenever something on it changes.
+        self.push_screen(self.first_screen())
+        self._catch_signals()
         for fault in self._faults:
             self.say(fault, "warning")
-        if self.start_place is not None:
-            self.go(self.start_place)
         self.set_timer(0.2, self.look_for_live_runs)
         self.set_interval(LOOK_SECONDS, self.look_for_live_runs)
+
+    def first_screen(self) -> BenchScreen:
+        """Where the bench opens."""
+        return screen_at(self.start_place or Place("projects"))
+
+    def action_command_palette(self) -> None:
+        if not isinstance(self.screen, CommandPalette):
+            self.push_screen(Palette(id="--command-palette"))
+
+    def on_ready(self) -> None:
+        self.set_timer(SETTLE_SECONDS, settle)  # not now: the first paint is still on its way to the terminal
 
     def adopt(self, preferences: Preferences) -> None:
         """Take over changed preferences at once."""
@@ -134,12 +144,15 @@ class BenchApp(App[int]):
             self.pop_screen()
 
     def back(self) -> None:
-        """To where one came from."""
-        if len(self.screen_stack) > 1:
-            here = self.here
-            if here is not None:
-                self._been = [*self._been[-20:], here.place]
+        """To where one came from; from where the bench was opened, to the list of projects."""
+        here = self.here
+        if here is None or here.place.screen == "projects":
+            return
+        self._been = [*self._been[-20:], here.place]
+        if sum(isinstance(screen, BenchScreen) for screen in self.screen_stack) > 1:
             self.pop_screen()
+        else:
+            self.switch_screen(screen_at(Place("projects")))
 
     def go_last(self) -> None:
         """To the place one was at before this one, back and forth."""
@@ -220,9 +233,38 @@ class BenchApp(App[int]):
         live = await asyncio.get_running_loop().run_in_executor(self.threads, watch.look)
         if live != self.live:
             self.live = live
-            for screen in self.screen_stack:
-                for header in screen.query(BenchHeader):
-                    header.show_live(live)
+            for header in self.screen.query(BenchHeader):  # the others are told when they are shown again
+                header.show_live(live)
+
+    # -- signals ----------------------------------------------------------------------------------------------
+
+    def _catch_signals(self) -> None:
+        """A closed terminal and SIGTERM end the bench with its edits written.
+
+        Not through asyncio: while a terminal that went away takes no more bytes, the event loop may stand still in a
+        write for ever. A handler of the interpreter's own is called even then.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return  # someone embeds the app, and has handlers of their own
+        loop = asyncio.get_running_loop()
+
+        def caught(number: int, _: object) -> None:
+            threading.Thread(target=self._end_anyway, args=(128 + number,), daemon=True).start()
+            loop.call_soon_threadsafe(self.leave, 128 + number)
+
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            self._handlers[number] = signal.signal(number, caught)
+
+    def on_unmount(self) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers.clear()
+
+    def _end_anyway(self, code: int) -> None:
+        """If the event loop has not ended the bench by then, this does."""
+        time.sleep(SECONDS_TO_END)
+        self._save_edits()
+        os._exit(code)
 
     # -- the end ----------------------------------------------------------------------------------------------
 
@@ -234,15 +276,21 @@ class BenchApp(App[int]):
     def leave(self, code: int = 0) -> None:
         """Write what is not written yet, and end. Live runs go on."""
         self.leaving = True
+        for error in self._save_edits():
+            self.fail(error)
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        self.exit(code, return_code=code)
+
+    def _save_edits(self) -> list[Exception]:
+        faults: list[Exception] = []
         for screen in self.screen_stack:
             flush = getattr(screen, "flush", None)
             if callable(flush):
                 try:
                     flush()
                 except (LabError, OSError) as error:
-                    self.fail(error)
-        self.threads.shutdown(wait=False, cancel_futures=True)
-        self.exit(code, return_code=code)
+                    faults.append(error)
+        return faults
 
     async def action_quit(self) -> None:
         self.leave()

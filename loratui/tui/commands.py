@@ -103,6 +103,15 @@ class PlaceCommands(_Commands):
         return partial(self.bench.go, place)
 
 
-def places_palette() -> CommandPalette:
+class Palette(CommandPalette):
+    """Textual's, with a cursor that does not blink: an idle screen writes nothing."""
+
+    def on_mount(self) -> None:
+        from textual.widgets import Input
+
+        self.query_one(Input).cursor_blink = False
+
+
+def places_palette() -> Palette:
     """The palette that `:` opens."""
-    return CommandPalette([PlaceCommands], placeholder="Go to a project, run or screen…")
+    return Palette([PlaceCommands], placeholder="Go to a project, run or screen…")

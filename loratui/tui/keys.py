@@ -19,20 +19,22 @@ class BoundKey:
     id: str
     keys: str
     words: str
+    told: bool = True  # whether it says what it does; arrows need not
 
 
 def every_key() -> list[BoundKey]:
     """All bindings with an id, those that work everywhere first, then by screen."""
     found: dict[str, BoundKey] = {}
-    for cls in _classes():
+    for cls in bench_classes():
         for binding in cls.__dict__.get("BINDINGS", []):
             if isinstance(binding, Binding) and binding.id and binding.id not in found:
                 words = binding.tooltip or binding.description or binding.action
-                found[binding.id] = BoundKey(binding.id, binding.key, words)
+                found[binding.id] = BoundKey(binding.id, binding.key, words, bool(binding.tooltip))
     return sorted(found.values(), key=lambda key: (not key.id.startswith("bench."), key.id.partition(".")[0]))
 
 
-def _classes() -> Iterator[type[DOMNode]]:
+def bench_classes() -> Iterator[type[DOMNode]]:
+    """Every widget, screen and dialog of the bench, and its app."""
     import loratui.tui as package
 
     for module in (import_module("loratui.tui.app"), *_modules(package)):
@@ -45,3 +47,31 @@ def _modules(package: ModuleType) -> Iterator[ModuleType]:
     for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         if not info.ispkg:
             yield import_module(info.name)
+
+
+def markdown_keys() -> str:
+    """KEYS.md: every key with what it does, as `python -m loratui.tui.keys` prints it."""
+    lines = [
+        "# Keys",
+        "",
+        "As they come. `?` in the bench lists those that work where you are. To remap one, put its id in the keymap of",
+        'the preferences (`g ,`), or in config.toml: `keymap = { "run.pause" = "P" }`.',
+    ]
+    subject = ""
+    for key in every_key():
+        if key.told:
+            if key.id.partition(".")[0] != subject:
+                subject = key.id.partition(".")[0]
+                lines += [
+                    "",
+                    f"**{subject.replace('_', ' ')}**",
+                    "",
+                    "| keys | what they do | id |",
+                    "| --- | --- | --- |",
+                ]
+            lines.append(f"| {', '.join(f'`{name}`' for name in key.keys.split(','))} | {key.words} | `{key.id}` |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(markdown_keys(), end="")

@@ -6,6 +6,7 @@ plain string). `ControlGuard` is the second line: whatever passed by, no control
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from rich.segment import Segment
@@ -24,6 +25,12 @@ def line(text: object, limit: int | None = None, style: str = "") -> Content:
     """One line of outside text for Static, Label, OptionList and the like."""
     shown = plain(text, limit)
     return Content.styled(shown, style) if style else Content(shown)
+
+
+def tint(style: str) -> str:
+    """A style with a named colour, such as `bold red`; nothing under NO_COLOR, where red and blue come out so dark a
+    grey that they cannot be read. What it tells must be told by a sign as well."""
+    return "" if os.environ.get("NO_COLOR") else style
 
 
 def lines(text: object, limit: int | None = None, style: str = "") -> Content:

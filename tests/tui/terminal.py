@@ -69,6 +69,7 @@ class Terminal:
                 os.execvpe(self.command[0], self.command, self.env)
             finally:
                 os._exit(127)
+        os.set_inheritable(self.file, False)  # another terminal's program must not keep this one open
         self._set_size(self.file)
         return self
 

@@ -33,7 +33,7 @@ class Dialog(ModalScreen[T], Generic[T]):
     Dialog Input { height: 3; border: round $foreground 30%; background: $surface; padding: 0 1; }
     Dialog Input:focus { border: round $primary; }
     Dialog .hint { color: $text-muted; }
-    Dialog .fault { color: $error; }
+    Dialog .fault { color: $text-error; }
     Dialog .buttons { height: 3; align-horizontal: right; margin: 0; }
     Dialog Button { margin-left: 1; min-width: 12; }
     """

@@ -22,8 +22,8 @@ class Choose(Dialog[V], Generic[V]):
     """The value of the option chosen, or None. Options are (value, label, hint)."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "move(1)", show=False, id="choose.down"),
-        Binding("up", "move(-1)", show=False, id="choose.up"),
+        Binding("down", "move(1)", "Down", show=False, id="choose.down", tooltip="The next one"),
+        Binding("up", "move(-1)", "Up", show=False, id="choose.up", tooltip="The one before"),
     ]
     DEFAULT_CSS = """
     Choose OptionList { height: auto; max-height: 16; border: none; background: $surface; }

@@ -20,7 +20,7 @@ class Confirm(Dialog[bool]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "yes", "Yes", id="confirm.yes", tooltip="Do it"),
         Binding("n", "cancel", "No", id="confirm.no", tooltip="Do not"),
-        Binding("left,right", "other", show=False, id="confirm.other"),
+        Binding("left,right", "other", "Other", show=False, id="confirm.other", tooltip="The other button"),
     ]
     WIDTH = 64
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Input, TextArea
 
 from loratui.tui.places import Place
 from loratui.tui.widgets.footer import BenchFooter
@@ -33,6 +34,7 @@ class BenchScreen(Screen[None]):
     TITLE_WORD: ClassVar[str] = ""
     HELP: ClassVar[str] = ""
     CHANGES: ClassVar[frozenset[str]] = frozenset()  # actions that write something: not there in --readonly
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)  # Textual's own paints the whole screen anew
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  # from 160 columns: -very-wide too
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
@@ -96,6 +98,8 @@ class BenchScreen(Screen[None]):
         return self.place.runs[0] if self.place.runs else None
 
     def compose(self) -> ComposeResult:
+        # Now, when nothing is styled yet: a class that comes with the first resize has everything styled once more.
+        self.update_classes(self._classes_for(self.app.size), update=False)
         yield BenchHeader()
         yield from self.body()
         yield BenchFooter()
@@ -134,18 +138,30 @@ class BenchScreen(Screen[None]):
         return await asyncio.get_running_loop().run_in_executor(self.bench.threads, lambda: function(*args, **kwargs))
 
     def every(self, seconds: float, callback: Callable[[], Any]) -> Timer:
-        """A timer that fires only while this screen is the current one."""
+        """A timer that fires only while this screen is on top: under a dialog every change repaints the whole."""
 
         def fire() -> None:
-            if self.is_current:
+            if self.app.screen is self:
                 callback()
 
         return self.set_interval(seconds, fire)
 
+    def _classes_for(self, size: Size) -> dict[str, bool]:
+        """Which classes say how much room there is."""
+        classes = {"-very-wide": size.width >= 160}
+        for room, steps in ((size.width, self.HORIZONTAL_BREAKPOINTS), (size.height, self.VERTICAL_BREAKPOINTS)):
+            passed = [name for least, name in sorted(steps or ()) if room >= least]
+            classes |= {name: name in passed[-1:] for _, name in steps or ()}
+        return classes
+
     def on_resize(self, event: events.Resize) -> None:
         self.set_class(event.size.width >= 160, "-very-wide")
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        # What is shown for the first time was styled a moment ago.
+        event.refresh_styles = event.refresh_styles and self._shown_before
+        for header in self.query(BenchHeader):
+            header.show_live(self.bench.live)
         if self._shown_before:
             self.on_show_again()
         self._shown_before = True
@@ -180,9 +196,11 @@ class BenchScreen(Screen[None]):
         widget = self.filter_widget()
         if widget is not None:
             widget.display = True
-            widget.focus()
+            self.set_focus(widget)  # at once, and not after the keys that may already be on their way
 
     def action_back(self) -> None:
+        from textual.widgets import Input, TextArea  # slow to import, and not wanted before the first paint
+
         if self.close_filter():
             return
         if isinstance(self.focused, (Input, TextArea)) and self.panel_widgets():
@@ -206,9 +224,9 @@ class BenchScreen(Screen[None]):
             return
         panel = widgets[number - 1]
         if panel.focusable:
-            panel.focus()
+            self.set_focus(panel)
             return
         for child in panel.query("*"):
             if child.focusable and child.display:
-                child.focus()
+                self.set_focus(child)
                 return

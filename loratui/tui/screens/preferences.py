@@ -18,7 +18,19 @@ from loratui.tui.dialogs.choose import Choose
 from loratui.tui.keys import BoundKey, every_key
 from loratui.tui.screens.base import BenchScreen
 from loratui.tui.text import cell, line, safe_title
-from loratui.tui.widgets.table import VimTable
+from loratui.tui.widgets.picktable import Column, PickTable, Row, fitted
+
+_VALUES = (
+    Column("name", "  preference", 14),
+    Column("value", "value", 16, share=1),
+    Column("default", "default", 14, most=40),
+)
+_KEYS = (
+    Column("key", "  key", 14, most=24),
+    Column("words", "what it does", 24, share=1),
+    Column("id", "id", 12, most=24, from_width=70),
+    Column("own", "as it comes", 12, most=22, from_width=116),
+)
 
 
 class PreferencesScreen(BenchScreen):
@@ -44,8 +56,10 @@ class PreferencesScreen(BenchScreen):
     """
 
     def body(self) -> ComposeResult:
-        self.values = VimTable(id="preferences", classes="panel")
-        self.keys = VimTable(id="keys", classes="panel")
+        self.values = PickTable(_VALUES, id="preferences")
+        self.keys = PickTable(_KEYS, id="keys")
+        self.values.add_class("panel")
+        self.keys.add_class("panel")
         with Vertical():
             yield self.values
             yield Static("", id="meaning", markup=False)
@@ -55,31 +69,33 @@ class PreferencesScreen(BenchScreen):
     def on_mount(self) -> None:
         safe_title(self.values, f"Preferences  {config_file()}", 1)
         safe_title(self.keys, "Keys", 2)
-        self.values.add_columns("preference", "value", "default")
-        self.keys.add_columns("key", "what it does", "id", "as it comes")
         self._bound = every_key()
         self.show_values()
         self.show_keys()
 
     def show_values(self) -> None:
-        at = self.values.cursor_row
-        self.values.clear()
         preferences, _ = read_preferences()
+        rows: list[Row] = []
         for name, rule in PREFERENCE_RULES.items():
             value = getattr(preferences, name)
             mark = "* " if value != rule.default else "  "
-            self.values.add_row(cell(mark + name), cell(show(value)), cell(show(rule.default)), key=name)
-        self.values.move_cursor(row=at)
+            rows.append((name, tuple(map(fitted, (cell(mark + name), cell(show(value)), cell(show(rule.default)))))))
+        self.values.show_rows(rows)
 
     def show_keys(self) -> None:
-        at = self.keys.cursor_row
-        self.keys.clear()
+        rows: list[Row] = []
         mapped = read_preferences()[0].keymap
         for bound in self._bound:
             keys = mapped.get(bound.id, bound.keys)
             mark = "* " if bound.id in mapped else "  "
-            self.keys.add_row(cell(mark + keys), cell(bound.words, 70), cell(bound.id), cell(bound.keys), key=bound.id)
-        self.keys.move_cursor(row=at)
+            cells = (
+                cell(mark + keys),
+                cell(bound.words),
+                cell(bound.id),
+                cell(bound.keys if bound.id in mapped else "", style="dim"),
+            )
+            rows.append((bound.id, tuple(map(fitted, cells))))
+        self.keys.show_rows(rows)
 
     @on(DataTable.RowHighlighted)
     def _explain(self, event: DataTable.RowHighlighted) -> None:

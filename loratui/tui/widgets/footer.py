@@ -13,6 +13,12 @@ from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
+EVERYWHERE = ("go_menu", "help")  # these come last, and always have room
+
+
+def _cells(key: tuple[object, ...]) -> int:
+    return cell_len(str(key[0])) + 1 + cell_len(str(key[1])) + 2
+
 
 class BenchFooter(Widget):
     """Shows the screen's bindings that ask to be shown. Rendered only when they differ from what is shown."""
@@ -24,7 +30,7 @@ class BenchFooter(Widget):
     """
     COMPONENT_CLASSES: ClassVar = {"bench-footer--key", "bench-footer--off"}
     DEFAULT_CSS += """
-    BenchFooter > .bench-footer--key { color: $accent; text-style: bold; }
+    BenchFooter > .bench-footer--key { color: $text-accent; text-style: bold; }
     BenchFooter > .bench-footer--off { text-style: dim; }
     """
 
@@ -64,9 +70,13 @@ class BenchFooter(Widget):
         width, column = self.size.width, 1
         segments = [Segment(" ", base)]
         self._spots = []
-        for key, label, action, enabled in self._keys:
-            words = cell_len(key) + 1 + cell_len(label) + 2
-            if column + words - 1 > width:
+        last = [key for key in self._keys if key[2] in EVERYWHERE]
+        room = width - sum(_cells(key) for key in last)
+        for key, label, action, enabled in [*(key for key in self._keys if key not in last), *last]:
+            words = _cells((key, label))
+            if action in EVERYWHERE:
+                room = width
+            if column + words - 1 > room:
                 continue  # a shorter one may still fit; help lists them all
             segments.append(Segment(key, base + (key_style if enabled else off)))
             segments.append(Segment(f" {label}  ", base + (Style.null() if enabled else off)))

@@ -28,7 +28,7 @@ class BenchHeader(Widget):
     BenchHeader { dock: top; height: 1; background: $panel; color: $foreground 80%; }
     BenchHeader > .bench-header--here { text-style: bold reverse; }
     BenchHeader > .bench-header--off { text-style: dim; }
-    BenchHeader > .bench-header--live { color: $success; text-style: bold; }
+    BenchHeader > .bench-header--live { color: $text-success; text-style: bold; }
     BenchHeader > .bench-header--name { color: $primary; text-style: bold; }
     """
 
@@ -84,7 +84,7 @@ class BenchHeader(Widget):
                 self._spots.append((column, column + len(word), name))
             column += len(word)
         project = getattr(screen, "project", None)
-        if project is not None and column + 12 < room:
+        if project is not None and column + 8 < room:
             title = "  " + plain(project.name, room - column - 3)
             segments.append(Segment(title, base))
             column += cell_len(title)

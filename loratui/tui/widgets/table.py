@@ -22,8 +22,10 @@ class VimTable(DataTable[object]):
     DEFAULT_CSS = """
     VimTable { scrollbar-size: 1 1; background: $background; }
     VimTable > .datatable--header { text-style: none; color: $foreground 60%; background: $background; }
-    VimTable > .datatable--cursor { background: $primary 40%; color: $text; text-style: none; }
-    VimTable:blur > .datatable--cursor { background: $primary 15%; color: $text; }
+    VimTable > .datatable--cursor { background: $primary 15%; color: $foreground; text-style: none; }
+    VimTable:focus { background-tint: $foreground 0%; }
+    VimTable:focus > .datatable--cursor { background: $primary 45%; color: $foreground; text-style: bold; }
+    VimTable:focus > .datatable--header { background-tint: $foreground 0%; }
     """
 
     def __init__(self, *, id: str | None = None, classes: str | None = None, header: bool = True) -> None:
