@@ -20,12 +20,12 @@ from rich.segment import ControlType, Segment
 from rich.table import Table
 from rich.text import Text
 
-from loratui.lab.events import Event
-from loratui.lab.inline import half_blocks, picture_protocol, picture_sequence
+from loratui.lab.pictures.inline import half_blocks, picture_protocol, picture_sequence
 from loratui.lab.plain import plain
-from loratui.lab.plan import Plan
-from loratui.lab.runs import RunFolder
-from loratui.lab.story import LogWriter, Story, duration, near, number, pace
+from loratui.lab.project.plan import Plan
+from loratui.lab.run.events import Event
+from loratui.lab.run.runs import RunFolder
+from loratui.lab.run.story import LogWriter, Story, duration, near, number, pace
 
 __all__ = ["LogWriter", "Watcher", "final_table"]
 

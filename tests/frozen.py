@@ -9,8 +9,8 @@ from typing import Any
 
 from PIL import Image
 
-from loratui.lab.runs import RunFolder, create_run
-from loratui.lab.settings import Settings, settings_to_dict
+from loratui.lab.project.settings import Settings, settings_to_dict
+from loratui.lab.run.runs import RunFolder, create_run
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 

@@ -8,9 +8,9 @@ from unittest import mock
 
 import numpy as np
 
-from loratui.lab.gallery import Spot, Where
-from loratui.lab.pictures import PictureFacts, save_picture
-from loratui.lab.runs import RunFolder
+from loratui.lab.pictures.gallery import Spot, Where
+from loratui.lab.pictures.pictures import PictureFacts, save_picture
+from loratui.lab.run.runs import RunFolder
 
 PROMPTS = ("a red circle", "a green square")
 

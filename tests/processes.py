@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from loratui.lab.events import Series, read_events
 from loratui.lab.models import resolve_model
-from loratui.lab.project import load_project
-from loratui.lab.record import frozen_project
-from loratui.lab.runs import RunFolder, create_run
+from loratui.lab.project.project import load_project
+from loratui.lab.run.events import Series, read_events
+from loratui.lab.run.record import frozen_project
+from loratui.lab.run.runs import RunFolder, create_run
 
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["loratui.engine.sitting", "loratui.engine.families.sd1", "tests.processes"])
@@ -91,7 +91,7 @@ def _arm(moment: str) -> None:
     """Make the next save of a training state end in a SIGKILL at `moment`."""
     import torch
 
-    from loratui.lab import runs
+    from loratui.lab.run import runs
 
     def die(*_: Any, **__: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from loratui.lab.errors import LabError
-from loratui.lab.project import Project, load_project
-from loratui.lab.settings import Settings, changed_keys
+from loratui.lab.project.project import Project, load_project
+from loratui.lab.project.settings import Settings, changed_keys
 
 EXAMPLE = """\
 question = "Three grey shapes, one tag: what is learned first?"

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 TAKE_TURN = """
-import sys; from pathlib import Path; from loratui.lab.lock import device_turn
+import sys; from pathlib import Path; from loratui.lab.run.lock import device_turn
 def waiting(ahead, label): print(f"waiting behind {ahead}: {label}", flush=True)
 with device_turn("cpu", Path(sys.argv[1]), waiting, label=sys.argv[2], poll=0.01) as mine:
     print(f"turn {mine}", flush=True); sys.stdin.readline()

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from loratui.lab.project import load_project
-from loratui.lab.record import read_record
-from loratui.lab.runs import RunFolder, latest_resume, list_runs, read_state
-from loratui.lab.settings import settings_from_dict, settings_to_dict
+from loratui.lab.project.project import load_project
+from loratui.lab.project.settings import settings_from_dict, settings_to_dict
+from loratui.lab.run.record import read_record
+from loratui.lab.run.runs import RunFolder, latest_resume, list_runs, read_state
 from tests.commands import LIMIT, Bench, Outcome, Terminal, assert_only_its_own_sequences, controls, plain_text
 from tests.processes import new_run, write_project
 

@@ -19,9 +19,9 @@ from PIL import Image
 from rich.console import Console
 
 from loratui.console import Watcher, final_table
-from loratui.lab.events import read_events
-from loratui.lab.plan import Marks, Plan
-from loratui.lab.runs import RunFolder
+from loratui.lab.project.plan import Marks, Plan
+from loratui.lab.run.events import read_events
+from loratui.lab.run.runs import RunFolder
 
 PLAN = Plan(
     images=3, repeats=((10, 3),), bucket_images=(((64, 64), 3),), views_per_epoch=30, batch_size=1, accumulation=1,
@@ -34,8 +34,8 @@ import sys
 from pathlib import Path
 from rich.console import Console
 from loratui.console import Watcher, final_table
-from loratui.lab.events import EventLog
-from loratui.lab.runs import RunFolder
+from loratui.lab.run.events import EventLog
+from loratui.lab.run.runs import RunFolder
 from tests.test_console import PLAN, play
 run = RunFolder(Path(sys.argv[1]))
 console = Console(highlight=False)

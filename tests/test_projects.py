@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from loratui.lab.check import Report
-from loratui.lab.experiment import Claim
-from loratui.lab.newproject import examples
-from loratui.lab.project import Project, load_project
-from loratui.lab.prompts import EXPECTED, ResolvedPrompt
-from loratui.lab.starting import examined
+from loratui.lab.check.check import Report
+from loratui.lab.project.experiment import Claim
+from loratui.lab.project.newproject import examples
+from loratui.lab.project.project import Project, load_project
+from loratui.lab.project.prompts import EXPECTED, ResolvedPrompt
+from loratui.lab.run.starting import examined
 from tests.bench import draw_projects
 
 PROJECTS = Path(__file__).parents[1] / "projects"

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from loratui.lab import launch
-from loratui.lab.events import EventLog, read_series
-from loratui.lab.live import LiveWatch
-from loratui.lab.lock import RunLock, device_name, device_turn, is_locked
-from loratui.lab.runs import RunFolder, list_runs, read_state
+from loratui.lab.run import launch
+from loratui.lab.run.events import EventLog, read_series
+from loratui.lab.run.live import LiveWatch
+from loratui.lab.run.lock import RunLock, device_name, device_turn, is_locked
+from loratui.lab.run.runs import RunFolder, list_runs, read_state
 from tests.commands import LIMIT, Bench, Terminal, assert_only_its_own_sequences, controls, plain_text
 from tests.processes import new_run, write_project
 

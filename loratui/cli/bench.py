@@ -48,7 +48,7 @@ def bench(path: Path | None, readonly: bool = False) -> int:
 
 def where(path: Path) -> tuple[Path, Place | None]:
     """The folder of projects to open, and the place in it. LabError when there is nothing at `path`."""
-    from loratui.lab.runs import RunFolder
+    from loratui.lab.run.runs import RunFolder
     from loratui.tui.places import Place
 
     folder = path.expanduser().absolute()

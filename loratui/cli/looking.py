@@ -18,9 +18,9 @@ def verb(args: argparse.Namespace) -> int:
 
 def check(path: Path, overrides: Sequence[str], as_json: bool = False) -> int:
     """--check: findings and arithmetic on one screen. 0 clean, 1 warnings, 2 errors."""
-    from loratui.lab.checkscreen import print_report, report_json
-    from loratui.lab.project import load_project
-    from loratui.lab.starting import examined
+    from loratui.lab.check.checkscreen import print_report, report_json
+    from loratui.lab.project.project import load_project
+    from loratui.lab.run.starting import examined
 
     project = load_project(path, overrides)
     _, report = examined(project)
@@ -33,7 +33,7 @@ def check(path: Path, overrides: Sequence[str], as_json: bool = False) -> int:
 
 def explain(key: str) -> int:
     """--explain: the documentation of one setting, or of all."""
-    from loratui.lab import explain as documentation
+    from loratui.lab.project import explain as documentation
 
     print(documentation.explain(key) if key else documentation.explain_all())
     return 0

@@ -46,6 +46,6 @@ def print_json(document: Any) -> None:
 
 def command(verb: str, path: Path) -> str:
     """A command that can be pasted: `loratui --resume projects/grey/runs/…`."""
-    from loratui.lab.story import near
+    from loratui.lab.run.story import near
 
     return f"loratui {verb} {shlex.quote(near(path, Path.cwd()))}"

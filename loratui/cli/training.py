@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loratui.cli.output import command, make_console, print_json, say, tell
-from loratui.lab.runs import RunFolder
+from loratui.lab.run.runs import RunFolder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,9 +31,9 @@ def run(path: Path, overrides: Sequence[str], dry: bool = False, as_json: bool =
     """--run: check, freeze, train. Warnings are shown; errors end it before anything is written."""
     import tempfile
 
-    from loratui.lab.checkscreen import print_findings
-    from loratui.lab.project import load_project
-    from loratui.lab.starting import examined, new_run
+    from loratui.lab.check.checkscreen import print_findings
+    from loratui.lab.project.project import load_project
+    from loratui.lab.run.starting import examined, new_run
 
     project = load_project(path, overrides)
     model, report = examined(project)
@@ -48,7 +48,7 @@ def run(path: Path, overrides: Sequence[str], dry: bool = False, as_json: bool =
 
 def resume(which: Path, overrides: Sequence[str], allow_changes: bool = False, as_json: bool = False) -> int:
     """--resume: go on from the last saved state. Changed settings or data are refused unless allowed."""
-    from loratui.lab.resuming import find_unfinished, reconcile
+    from loratui.lab.run.resuming import find_unfinished, reconcile
 
     run = find_unfinished(which)
     console = make_console(as_json)
@@ -59,7 +59,7 @@ def resume(which: Path, overrides: Sequence[str], allow_changes: bool = False, a
 def worker(path: Path) -> int:
     """--worker: train a frozen run, and tell nobody but its folder."""
     from loratui.engine.worker import work
-    from loratui.lab.story import LogWriter
+    from loratui.lab.run.story import LogWriter
 
     run = RunFolder(path.absolute())
     with LogWriter(run.log_file) as log:
@@ -72,7 +72,7 @@ def worker(path: Path) -> int:
 def _work(run: RunFolder, console: Console, as_json: bool, dry: bool = False) -> int:
     from loratui.console import LogWriter, Watcher
     from loratui.engine.worker import work
-    from loratui.lab.record import read_record
+    from loratui.lab.run.record import read_record
 
     record = read_record(run)
     with LogWriter(run.log_file) as log, Watcher(console, run, record.plan, dry=dry) as watcher:
@@ -84,7 +84,7 @@ def _work(run: RunFolder, console: Console, as_json: bool, dry: bool = False) ->
 def tell_end(run: RunFolder, console: Console, record: Mapping[str, Any], as_json: bool) -> None:
     """How a run ended, from its last event, and how to go on with it."""
     from loratui.console import final_table
-    from loratui.lab.runs import latest_resume
+    from loratui.lab.run.runs import latest_resume
 
     if record.get("state") == "failed":
         tell(record.get("reason", "failed"))

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from loratui.console import Watcher
-    from loratui.lab.events import Event
-    from loratui.lab.live import LiveRun
-    from loratui.lab.runs import RunFolder
+    from loratui.lab.run.events import Event
+    from loratui.lab.run.live import LiveRun
+    from loratui.lab.run.runs import RunFolder
 
 POLL_SECONDS = 0.2
 _CHUNK = 1 << 20  # bytes of the log at a time: a long one does not fit into memory as events
@@ -40,8 +40,8 @@ def status(folder: str, as_json: bool = False) -> int:
 
     `folder` is one of projects or one project; empty: the one that the bench would open.
     """
-    from loratui.lab.live import LiveWatch, unfinished
     from loratui.lab.preferences import default_folder, read_preferences
+    from loratui.lab.run.live import LiveWatch, unfinished
 
     place = (Path(folder).expanduser() if folder else default_folder(read_preferences()[0])).absolute()
     if folder and not place.is_dir():
@@ -75,7 +75,7 @@ def _table(console: Console, rows: list[LiveRun]) -> None:
     from rich.text import Text
 
     from loratui.lab.plain import plain
-    from loratui.lab.story import duration, near, number
+    from loratui.lab.run.story import duration, near, number
     from loratui.lab.words import state_words
 
     cells = [("state", "step", "%", "loss", "left", "device", "project", "run")]
@@ -109,9 +109,9 @@ def _table(console: Console, rows: list[LiveRun]) -> None:
 def attach(which: Path, as_json: bool = False) -> int:
     """--attach: what happened so far, quickly, and then what happens. Ends with the run, with the code of its end."""
     from loratui.console import Watcher
-    from loratui.lab.live import find_watched
-    from loratui.lab.record import read_record
-    from loratui.lab.runs import read_state
+    from loratui.lab.run.live import find_watched
+    from loratui.lab.run.record import read_record
+    from loratui.lab.run.runs import read_state
 
     run = find_watched(which)
     console = make_console(as_json)
@@ -137,10 +137,10 @@ def attach(which: Path, as_json: bool = False) -> int:
 
 def _follow(run: RunFolder, watcher: Watcher) -> Event | None:
     """Feed the log to the watcher until the run is over; returns its last event, None where no worker wrote one."""
-    from loratui.lab.events import read_events
-    from loratui.lab.lock import is_locked
-    from loratui.lab.runs import FINAL
-    from loratui.lab.story import Story
+    from loratui.lab.run.events import read_events
+    from loratui.lab.run.lock import is_locked
+    from loratui.lab.run.runs import FINAL
+    from loratui.lab.run.story import Story
 
     offset, end = 0, None
     while True:
@@ -167,7 +167,7 @@ def _follow(run: RunFolder, watcher: Watcher) -> Event | None:
 
 
 def _tell_dead(run: RunFolder, console: Console, as_json: bool) -> int:
-    from loratui.lab.runs import read_state
+    from loratui.lab.run.runs import read_state
 
     state = read_state(run)
     if as_json:
@@ -193,8 +193,8 @@ def _exit_code(end: Event) -> int:
 
 def stop(which: Path) -> int:
     """--stop: ask a run to save and end, and say so. It ends at its next step, or when its pictures are drawn."""
-    from loratui.lab import launch
-    from loratui.lab.live import find_watched
+    from loratui.lab.run import launch
+    from loratui.lab.run.live import find_watched
 
     run = find_watched(which)
     launch.stop(run, "ask")

@@ -16,7 +16,7 @@ from torch import nn
 
 from loratui.engine.families.family import Family
 from loratui.engine.noise import generator
-from loratui.lab.settings import Lora
+from loratui.lab.project.settings import Lora
 
 ADAPTER = "lora"
 

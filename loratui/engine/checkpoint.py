@@ -15,7 +15,7 @@ import torch
 from loratui.engine import export
 from loratui.engine.task import Task
 from loratui.lab.errors import LabError
-from loratui.lab.runs import RunFolder, saving_resume
+from loratui.lab.run.runs import RunFolder, saving_resume
 
 DECAY = 0.98  # of the smoothed loss, a step
 

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Any
 
-from loratui.lab.captions import join_tags, split_tags
-from loratui.lab.settings import Settings, settings_to_dict
+from loratui.lab.dataset.captions import join_tags, split_tags
+from loratui.lab.project.settings import Settings, settings_to_dict
 
 OPTIMIZERS = {  # as kohya writes them: the class's full name
     "adamw": "torch.optim.adamw.AdamW",

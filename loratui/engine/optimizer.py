@@ -11,7 +11,7 @@ from torch import nn
 
 from loratui.engine.adapter import joined
 from loratui.lab.errors import LabError
-from loratui.lab.settings import Train
+from loratui.lab.project.settings import Train
 
 
 def rate_factor(step: int, total: int, schedule: str, warmup: int) -> float:

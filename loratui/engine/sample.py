@@ -21,11 +21,11 @@ from loratui.engine import noise
 from loratui.engine.adapter import strength
 from loratui.engine.task import Task
 from loratui.lab.files import atomic_path, cache_folder, write_atomic
-from loratui.lab.pictures import PictureFacts, read_facts, save_picture
-from loratui.lab.record import output_name
-from loratui.lab.runs import RunFolder
-from loratui.lab.settings import ResolvedPrompt
-from loratui.lab.sheet import arrange, contact_sheets
+from loratui.lab.pictures.pictures import PictureFacts, read_facts, save_picture
+from loratui.lab.pictures.sheet import arrange, contact_sheets
+from loratui.lab.project.settings import ResolvedPrompt
+from loratui.lab.run.record import output_name
+from loratui.lab.run.runs import RunFolder
 
 
 @dataclass(frozen=True)

@@ -28,11 +28,11 @@ from loratui.engine.metadata import LoraRecord, RecordedImage, lora_metadata
 from loratui.engine.sample import Cell, Drawn, Sampler, cells, write_sheets
 from loratui.engine.signals import Signals
 from loratui.engine.task import check_images, prepare
-from loratui.lab import requests
-from loratui.lab.asked import asked_numbers
-from loratui.lab.events import EventLog, NoLog
-from loratui.lab.record import Record, output_name
-from loratui.lab.runs import RunFolder, latest_resume, remove_leftovers
+from loratui.lab.run import requests
+from loratui.lab.run.asked import asked_numbers
+from loratui.lab.run.events import EventLog, NoLog
+from loratui.lab.run.record import Record, output_name
+from loratui.lab.run.runs import RunFolder, latest_resume, remove_leftovers
 
 STATE_EVERY_SECONDS = 300.0  # a killed run loses at most this much, whatever its checkpoints
 

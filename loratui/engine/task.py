@@ -18,14 +18,14 @@ from torch import nn
 from loratui.engine import adapter, noise, optimizer
 from loratui.engine.cache import TensorCache
 from loratui.engine.families.family import Family
-from loratui.lab.captions import caption_at
-from loratui.lab.dataset import load_pixels
+from loratui.lab.dataset.captions import caption_at
+from loratui.lab.dataset.dataset import load_pixels
+from loratui.lab.dataset.order import Order, flip_at
 from loratui.lab.errors import LabError
 from loratui.lab.files import sha256_file
-from loratui.lab.order import Order, flip_at
-from loratui.lab.plan import Plan
-from loratui.lab.record import FrozenImage, Record
-from loratui.lab.settings import Settings
+from loratui.lab.project.plan import Plan
+from loratui.lab.project.settings import Settings
+from loratui.lab.run.record import FrozenImage, Record
 
 ON_DEVICE_BYTES = 2 << 30  # a cached table up to this size lives on the device
 CAPTIONS_KEPT = 4096  # encoded captions held in memory; shuffled tags may make endlessly many

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from loratui.engine.faults import explain
 from loratui.engine.signals import Signals
-from loratui.lab import requests
 from loratui.lab.errors import LabError
-from loratui.lab.events import EventLog, Listener, NoLog
-from loratui.lab.lock import RunLock, device_name, device_turn
-from loratui.lab.record import Record, read_record
-from loratui.lab.runs import RunFolder
+from loratui.lab.run import requests
+from loratui.lab.run.events import EventLog, Listener, NoLog
+from loratui.lab.run.lock import RunLock, device_name, device_turn
+from loratui.lab.run.record import Record, read_record
+from loratui.lab.run.runs import RunFolder
 
 if TYPE_CHECKING:
     pass

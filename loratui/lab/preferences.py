@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from loratui.lab.checking import check, near_words
 from loratui.lab.errors import LabError
 from loratui.lab.files import write_atomic
-from loratui.lab.places import line_at, lines_of
 from loratui.lab.plain import plain
-from loratui.lab.schema import Problem, Rule, rules_of, setting, show
+from loratui.lab.project.checking import check, near_words
+from loratui.lab.project.schema import Problem, Rule, rules_of, setting, show
+from loratui.lab.toml.places import line_at, lines_of
 
 FILE_NAME = "config.toml"
 

@@ -34,7 +34,7 @@ from loratui.tui.text import ControlGuard
 from loratui.tui.widgets.header import BenchHeader
 
 if TYPE_CHECKING:
-    from loratui.lab.live import LiveRun
+    from loratui.lab.run.live import LiveRun
 
 LOOK_SECONDS = 1.0  # between two looks for live runs
 SETTLE_SECONDS = 0.5  # after the first paint, before what was made for it is gone through for garbage
@@ -190,7 +190,7 @@ class BenchApp(App[int]):
             self.go(Place("run", run.project_folder, (run.path,)))
 
     def _newest_run(self, project: Path | None) -> Path | None:
-        from loratui.lab.runs import list_runs
+        from loratui.lab.run.runs import list_runs
 
         runs = list_runs(project) if project else []
         return runs[-1].path if runs else None
@@ -219,7 +219,7 @@ class BenchApp(App[int]):
 
     def watch_live(self) -> LiveWatcher:
         """The watch over the folder of projects."""
-        from loratui.lab.live import LiveWatch
+        from loratui.lab.run.live import LiveWatch
 
         if self._watch is None or self._watch.folder != self.folder:
             self._watch = LiveWatch(self.folder)
@@ -297,4 +297,4 @@ class BenchApp(App[int]):
 
 
 if TYPE_CHECKING:
-    from loratui.lab.live import LiveWatch as LiveWatcher
+    from loratui.lab.run.live import LiveWatch as LiveWatcher

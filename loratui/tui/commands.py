@@ -83,8 +83,8 @@ class PlaceCommands(_Commands):
     """Every project, its screens, and its runs."""
 
     def commands(self) -> Iterator[Command]:
-        from loratui.lab.projects import list_projects
-        from loratui.lab.runs import list_runs
+        from loratui.lab.project.projects import list_projects
+        from loratui.lab.run.runs import list_runs
 
         here = self.bench.here
         for name in self.bench.reachable():

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from loratui.lab.gallery import Gallery, Spot, Where
+from loratui.lab.pictures.gallery import Gallery, Spot, Where
 from loratui.tui.gridlayout import Layout, Page, Slot, arrange
 
 

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from rich.text import Text
 from textual.content import Content
 
-from loratui.lab.comparison import Comparison, Row, letter
-from loratui.lab.notebook import short_run, verdict_words, when
-from loratui.lab.observations import PERSON, Observation
+from loratui.lab.notes.comparison import Comparison, Row, letter
+from loratui.lab.notes.notebook import short_run, verdict_words, when
+from loratui.lab.notes.observations import PERSON, Observation
+from loratui.lab.notes.sidebyside import FeatureRow
 from loratui.lab.plain import plain
-from loratui.lab.runs import RunFolder
-from loratui.lab.sidebyside import FeatureRow
+from loratui.lab.run.runs import RunFolder
 from loratui.lab.words import VERDICT_SIGNS
 from loratui.tui.text import cell
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
-from loratui.lab.findings import Finding
-from loratui.lab.outlook import Outlook
+from loratui.lab.check.findings import Finding
 from loratui.lab.plain import plain
-from loratui.lab.preview import Against, Preview
+from loratui.lab.project.outlook import Outlook
+from loratui.lab.project.preview import Against, Preview
 
 MOST_FINDINGS, MOST_FACTORS = 6, 6
 

@@ -19,7 +19,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from loratui.lab.thumbnails import Cells, Stamp, stamp, thumbnail
+from loratui.lab.pictures.thumbnails import Cells, Stamp, stamp, thumbnail
 
 if TYPE_CHECKING:
     from textual.widget import Widget

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from textual.strip import Strip
 
-from loratui.lab.gallery import Gallery, Where
+from loratui.lab.pictures.gallery import Gallery, Where
 from loratui.tui import slider
 from loratui.tui.gridpaint import Styles, cut
 

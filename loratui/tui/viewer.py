@@ -19,9 +19,9 @@ from types import FrameType
 from typing import TextIO
 
 from loratui.lab.errors import LabError
-from loratui.lab.inline import Terminal, block_sequence, chosen_protocol, full_picture, terminal_of
+from loratui.lab.pictures.inline import Terminal, block_sequence, chosen_protocol, full_picture, terminal_of
+from loratui.lab.pictures.thumbnails import thumbnail
 from loratui.lab.plain import plain
-from loratui.lab.thumbnails import thumbnail
 
 _OPEN = "\x1b[?1049h\x1b[?25l\x1b[0m\x1b[2J\x1b[H"
 _CLOSE = "\x1b[0m\x1b[?25h\x1b[?1049l"

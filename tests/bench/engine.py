@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from loratui.lab.models import resolve_model
-from loratui.lab.record import read_record
+from loratui.lab.run.record import read_record
 from tests.bench import pace, startup
 from tests.bench.pace import Bare, Run
 from tests.bench.script import Script

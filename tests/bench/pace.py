@@ -25,9 +25,9 @@ from loratui.engine.optimizer import set_rate
 from loratui.engine.signals import Signals
 from loratui.engine.sitting import Sitting
 from loratui.engine.task import Task
-from loratui.lab.events import EventLog
-from loratui.lab.record import read_record
-from loratui.lab.runs import RunFolder
+from loratui.lab.run.events import EventLog
+from loratui.lab.run.record import read_record
+from loratui.lab.run.runs import RunFolder
 
 
 class Loop(Protocol):

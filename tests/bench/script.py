@@ -27,7 +27,7 @@ from tqdm import tqdm
 from transformers import CLIPTextModel, CLIPTokenizer
 from transformers.utils import logging
 
-from loratui.lab.record import Record
+from loratui.lab.run.record import Record
 
 Item = dict[str, torch.Tensor]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from loratui.engine.export import payload_hash
 from loratui.engine.worker import work
-from loratui.lab.runs import RunFolder, latest_resume, read_state
+from loratui.lab.run.runs import RunFolder, latest_resume, read_state
 from tests.processes import final_lora, losses, new_run, write_project
 
 SETTINGS = ("sample.every=never", "train.log_every=1", "lora.rank=2", "train.steps=6", "train.checkpoint_every=1")

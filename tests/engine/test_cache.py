@@ -14,7 +14,7 @@ from loratui.engine.families import load_family
 from loratui.engine.families.sd1 import StableDiffusion1
 from loratui.engine.task import check_images, prepare
 from loratui.lab.errors import LabError
-from loratui.lab.record import read_record
+from loratui.lab.run.record import read_record
 from tests.processes import new_run, write_project
 
 

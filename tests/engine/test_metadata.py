@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from loratui.engine.metadata import LoraRecord, RecordedImage, lora_metadata, trigger_phrase
-from loratui.lab.settings import Base, Dataset, Lora, Settings, Train, settings_from_dict
+from loratui.lab.project.settings import Base, Dataset, Lora, Settings, Train, settings_from_dict
 
 IMAGES = (
     RecordedImage("25_monster", "monster, Red, hat", 25),

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
-from loratui.lab.events import read_events
-from loratui.lab.runs import list_runs, read_state
+from loratui.lab.run.events import read_events
+from loratui.lab.run.runs import list_runs, read_state
 from tests.processes import final_lora, losses, new_run, train, write_project
 
 SETTINGS = ("sample.every=end", "sample.seeds=[1]", "sample.inference_steps=[1]", "train.steps=7", "train.batch_size=2",

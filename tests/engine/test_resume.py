@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from loratui.engine.export import payload_hash
-from loratui.lab.runs import RunFolder, read_state
+from loratui.lab.run.runs import RunFolder, read_state
 from tests.processes import final_lora, losses, new_run, sample_pixels, train, write_project
 
 SETTINGS = """

@@ -14,9 +14,9 @@ from loratui.engine.adapter import layers
 from loratui.engine.families import load_family
 from loratui.engine.sample import Cell, Sampler, cells
 from loratui.engine.task import Task, prepare
-from loratui.lab.pictures import read_facts
-from loratui.lab.record import read_record
-from loratui.lab.runs import RunFolder
+from loratui.lab.pictures.pictures import read_facts
+from loratui.lab.run.record import read_record
+from loratui.lab.run.runs import RunFolder
 from tests.processes import new_run, write_project
 
 PROMPT = "myshape, circle"

@@ -16,8 +16,8 @@ from loratui.engine.families.sd1 import StableDiffusion1
 from loratui.engine.machine import pick_device, pick_dtype
 from loratui.engine.optimizer import build, rate_factor
 from loratui.lab.errors import LabError
-from loratui.lab.runs import RunFolder, read_state
-from loratui.lab.settings import Train
+from loratui.lab.project.settings import Train
+from loratui.lab.run.runs import RunFolder, read_state
 from tests.processes import final_lora, losses, new_run, train, write_project
 
 QUICK = ("sample.every=never", "train.steps=3", "lora.rank=2", "train.log_every=1")

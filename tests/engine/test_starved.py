@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from loratui.lab.events import read_events
-from loratui.lab.runs import read_state
+from loratui.lab.run.events import read_events
+from loratui.lab.run.runs import read_state
 from tests.processes import new_run, train, write_project
 
 QUIET = ("train.log_every=1", "lora.rank=2", "train.steps=2")

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from loratui.engine.export import payload_hash
-from loratui.lab import requests
-from loratui.lab.events import read_events
-from loratui.lab.runs import RunFolder, latest_resume, list_runs, read_state
+from loratui.lab.run import requests
+from loratui.lab.run.events import read_events
+from loratui.lab.run.runs import RunFolder, latest_resume, list_runs, read_state
 from tests.processes import SERVER, _child, final_lora, losses, new_run, train, write_project
 
 QUIET = ("sample.every=never", "train.log_every=1", "lora.rank=2")

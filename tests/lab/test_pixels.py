@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from loratui.lab.dataset import load_pixels, scan_dataset
+from loratui.lab.dataset.dataset import load_pixels, scan_dataset
 from loratui.lab.errors import LabError
-from loratui.lab.settings import Dataset
+from loratui.lab.project.settings import Dataset
 
 
 def pixels(path: Path, width: int, height: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import pytest
 from textual.pilot import Pilot
 
-from loratui.lab.runs import RunFolder
+from loratui.lab.run.runs import RunFolder
 from tests.processes import new_run, train, write_project
 
 SETTINGS = """
@@ -93,6 +93,6 @@ def shelf(trained_project: Path, tmp_path: Path) -> Iterator[Path]:
 
 def runs_of(project: Path) -> list[RunFolder]:
     """Its runs, oldest first."""
-    from loratui.lab.runs import list_runs
+    from loratui.lab.run.runs import list_runs
 
     return list_runs(project)

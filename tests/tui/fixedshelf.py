@@ -14,9 +14,9 @@ from typing import Any
 from PIL import Image
 
 from loratui.lab.models import resolve_model
-from loratui.lab.project import load_project
-from loratui.lab.record import frozen_project
-from loratui.lab.runs import RunFolder
+from loratui.lab.project.project import load_project
+from loratui.lab.run.record import frozen_project
+from loratui.lab.run.runs import RunFolder
 from tests.pictures import draw_sample, places
 
 START = 1_710_498_245  # Friday 15 March 2024, 10:24:05 UTC

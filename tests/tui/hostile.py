@@ -11,7 +11,7 @@ from pathlib import Path
 import tomli_w
 from PIL import Image
 
-from loratui.lab.runs import RunFolder, list_runs
+from loratui.lab.run.runs import RunFolder, list_runs
 
 MARK = "7357"  # stands in every control sequence below, and in none of ours
 PAYLOADS = (
@@ -80,7 +80,7 @@ def _run(run: RunFolder) -> None:
     for path in sorted(run.samples.glob("*/*.png"))[:2]:
         with Image.open(path) as image:
             image.load()
-        from loratui.lab.pictures import read_facts, save_picture
+        from loratui.lab.pictures.pictures import read_facts, save_picture
 
         facts = read_facts(path)
         if facts is not None:

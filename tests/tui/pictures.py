@@ -18,10 +18,10 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from loratui.lab.launch import start_project
-from loratui.lab.observations import observe, read_observations
+from loratui.lab.notes.observations import observe, read_observations
 from loratui.lab.preferences import Preferences
-from loratui.lab.runs import RunFolder, list_runs, read_state
+from loratui.lab.run.launch import start_project
+from loratui.lab.run.runs import RunFolder, list_runs, read_state
 from loratui.tui.app import BenchApp
 from loratui.tui.places import Place
 from tests.tui.snapshot import dump, picture

@@ -12,11 +12,11 @@ from textual.content import Content
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from loratui.lab import comparison
-from loratui.lab.comparison import MeasureRow
-from loratui.lab.observations import observe, read_observations
+from loratui.lab.notes import comparison
+from loratui.lab.notes.comparison import MeasureRow
+from loratui.lab.notes.observations import observe, read_observations
 from loratui.lab.preferences import Preferences
-from loratui.lab.runs import RunFolder
+from loratui.lab.run.runs import RunFolder
 from loratui.tui.app import BenchApp
 from loratui.tui.dialogs.note import NoteDialog
 from loratui.tui.dialogs.report import Report

@@ -12,10 +12,10 @@ from textual.app import App, ComposeResult
 from textual.geometry import Region
 from textual.widget import Widget
 
-from loratui.lab.curves import Curves, Span
-from loratui.lab.events import EventLog
-from loratui.lab.lock import RunLock
-from loratui.lab.runs import RunFolder
+from loratui.lab.run.curves import Curves, Span
+from loratui.lab.run.events import EventLog
+from loratui.lab.run.lock import RunLock
+from loratui.lab.run.runs import RunFolder
 from loratui.tui.widgets import losschart
 from loratui.tui.widgets.chartparts import ChartSeries, span_of
 from loratui.tui.widgets.losschart import LossChart

@@ -14,10 +14,10 @@ from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
-from loratui.lab.drafts import Draft, find_draft, save_draft
-from loratui.lab.observations import Observation, edit, observe, read_observations
+from loratui.lab.notes.drafts import Draft, find_draft, save_draft
+from loratui.lab.notes.observations import Observation, edit, observe, read_observations
 from loratui.lab.preferences import Preferences
-from loratui.lab.runs import RunFolder
+from loratui.lab.run.runs import RunFolder
 from loratui.tui.app import BenchApp
 from loratui.tui.dialogs.ask import Ask
 from loratui.tui.dialogs.choose import Choose

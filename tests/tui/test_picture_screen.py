@@ -15,9 +15,9 @@ from PIL import Image
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from loratui.lab.gallery import Spot, Where
+from loratui.lab.pictures.gallery import Spot, Where
 from loratui.lab.preferences import Preferences
-from loratui.lab.runs import RunFolder
+from loratui.lab.run.runs import RunFolder
 from loratui.tui import viewer
 from loratui.tui.app import BenchApp
 from loratui.tui.places import Place
@@ -314,8 +314,8 @@ def test_a_hang_up_at_full_size_ends_the_bench(sampled: RunFolder) -> None:
 
 
 def test_a_note_is_about_the_picture_and_its_step(shelf: Path) -> None:
-    from loratui.lab.observations import read_observations
-    from loratui.lab.runs import list_runs
+    from loratui.lab.notes.observations import read_observations
+    from loratui.lab.run.runs import list_runs
     from loratui.tui.dialogs.note import NoteDialog
 
     trained = list_runs(shelf / "shapes")[0]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from textual.widgets import Checkbox, Input, Static
 
-from loratui.lab.lock import RunLock
-from loratui.lab.project import load_project
-from loratui.lab.projects import list_projects
+from loratui.lab.project.project import load_project
+from loratui.lab.project.projects import list_projects
+from loratui.lab.run.lock import RunLock
 from loratui.tui.app import BenchApp
 from loratui.tui.dialogs.choose import Choose
 from loratui.tui.dialogs.confirm import Confirm

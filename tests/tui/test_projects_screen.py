@@ -8,9 +8,9 @@ import pytest
 from textual.widgets import Input, Static
 
 from loratui.lab.errors import LabError
-from loratui.lab.observations import observe
-from loratui.lab.project import load_project
-from loratui.lab.runs import RunFolder
+from loratui.lab.notes.observations import observe
+from loratui.lab.project.project import load_project
+from loratui.lab.run.runs import RunFolder
 from loratui.tui.app import BenchApp
 from loratui.tui.dialogs.choose import Choose
 from loratui.tui.dialogs.confirm import Confirm
@@ -298,7 +298,7 @@ def test_an_unfinished_run_goes_on(shelf: Path, goes: list[Place], monkeypatch: 
             raise LabError("changed since this run began:\n  lora.rank: 8 → 4\nor go on with --allow-changes.")
         return ["going on with changes"]
 
-    monkeypatch.setattr("loratui.lab.launch.resume", resume)
+    monkeypatch.setattr("loratui.lab.run.launch.resume", resume)
     last = runs(shelf / "grey")[-1]
 
     async def story() -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from textual.app import ComposeResult
 
-from loratui.lab import requests
-from loratui.lab.lock import queue_folder
 from loratui.lab.preferences import Preferences
-from loratui.lab.runs import RunFolder, create_run
+from loratui.lab.run import requests
+from loratui.lab.run.lock import queue_folder
+from loratui.lab.run.runs import RunFolder, create_run
 from loratui.tui.app import BenchApp
 from loratui.tui.dialogs.confirm import Confirm
 from loratui.tui.places import Place
@@ -23,7 +23,7 @@ from tests.tui.conftest import run as run_async
 from tests.tui.conftest import until
 
 WAIT = """
-import sys; from pathlib import Path; from loratui.lab.lock import RunLock, device_turn
+import sys; from pathlib import Path; from loratui.lab.run.lock import RunLock, device_turn
 run = Path(sys.argv[2])
 with RunLock(run / "lock"), device_turn("cpu", Path(sys.argv[1]), lambda *_: print("waits", flush=True), run=run,
                                         label=run.name, poll=0.01):

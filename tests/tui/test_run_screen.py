@@ -13,13 +13,13 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 from textual.widgets import Input
 
-from loratui.lab import launch, requests
-from loratui.lab.events import EventLog, last_event, read_events
-from loratui.lab.live import LiveWatch
-from loratui.lab.lock import device_name, device_turn
-from loratui.lab.observations import read_observations
+from loratui.lab.notes.observations import read_observations
 from loratui.lab.preferences import Preferences
-from loratui.lab.runs import RunFolder, list_runs, read_state
+from loratui.lab.run import launch, requests
+from loratui.lab.run.events import EventLog, last_event, read_events
+from loratui.lab.run.live import LiveWatch
+from loratui.lab.run.lock import device_name, device_turn
+from loratui.lab.run.runs import RunFolder, list_runs, read_state
 from loratui.tui.app import BenchApp
 from loratui.tui.dialogs.again import RunAgain
 from loratui.tui.dialogs.confirm import Confirm

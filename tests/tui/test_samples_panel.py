@@ -14,8 +14,8 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from loratui.lab.gallery import Spot, Where
-from loratui.lab.runs import RunFolder
+from loratui.lab.pictures.gallery import Spot, Where
+from loratui.lab.run.runs import RunFolder
 from loratui.tui.pixels import Pixels
 from loratui.tui.places import Place
 from loratui.tui.widgets.band import Band
@@ -410,7 +410,7 @@ def test_measures_have_a_row_below_each_picture(sampled: RunFolder) -> None:
 
 
 def test_a_real_run_shows_its_prompts_and_what_is_expected(shelf: Path) -> None:
-    from loratui.lab.runs import list_runs
+    from loratui.lab.run.runs import list_runs
 
     trained = list_runs(shelf / "shapes")[0]
 

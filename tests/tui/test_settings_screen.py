@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from loratui.lab.preferences import Preferences
-from loratui.lab.textdraft import draft_file
+from loratui.lab.project.textdraft import draft_file
 from loratui.tui.app import BenchApp
 from loratui.tui.dialogs.choose import Choose
 from loratui.tui.dialogs.confirm import Confirm

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Static
 
 from loratui.lab.preferences import Preferences
-from loratui.lab.runs import RunFolder, read_state
+from loratui.lab.run.runs import RunFolder, read_state
 from loratui.tui.app import BenchApp
 from loratui.tui.dialogs.start import StartDialog
 from tests.tui.conftest import run, runs_of, until

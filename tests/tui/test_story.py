@@ -13,11 +13,11 @@ from PIL import Image, ImageDraw
 from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
-from loratui.lab.launch import stop
-from loratui.lab.lock import is_locked
-from loratui.lab.observations import read_observations
+from loratui.lab.notes.observations import read_observations
 from loratui.lab.preferences import Preferences
-from loratui.lab.runs import RunFolder, list_runs, read_state
+from loratui.lab.run.launch import stop
+from loratui.lab.run.lock import is_locked
+from loratui.lab.run.runs import RunFolder, list_runs, read_state
 from loratui.tui.app import BenchApp
 from loratui.tui.dialogs.again import RunAgain
 from loratui.tui.dialogs.bulk import BulkDialog

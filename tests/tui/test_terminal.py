@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from loratui.lab.runs import list_runs, read_state
+from loratui.lab.run.runs import list_runs, read_state
 from tests.tui.hostile import MARK, all_bytes, hostile_shelf
 from tests.tui.terminal import SEQUENCE, Terminal
 
@@ -119,7 +119,7 @@ def test_no_text_from_outside_reaches_the_terminal_as_anything_but_text(
     trained_project: Path, tmp_path: Path, size: tuple[int, int]
 ) -> None:
     project = hostile_shelf(tmp_path, trained_project)
-    from loratui.lab.observations import observe
+    from loratui.lab.notes.observations import observe
     from tests.tui.hostile import ALL
 
     run = list_runs(project)[-1]

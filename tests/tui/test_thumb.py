@@ -12,7 +12,7 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from loratui.lab.thumbnails import Cells
+from loratui.lab.pictures.thumbnails import Cells
 from loratui.tui import pixels
 from loratui.tui.pixels import SHADES, Drawn, Look, Pixels, draw, look_of, strips
 from loratui.tui.widgets.thumb import Thumb

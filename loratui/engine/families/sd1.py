@@ -20,7 +20,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import nn
 
-from loratui.lab.tokens import Tokenizer
+from loratui.lab.dataset.tokens import Tokenizer
 
 CONTEXT = 77
 BOS, EOS = 49406, 49407

@@ -11,10 +11,10 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from loratui.lab.fieldtext import field_text
-from loratui.lab.onechange import about, current, keys_like, read_change
 from loratui.lab.plain import plain
-from loratui.lab.settings import RULES, Settings
+from loratui.lab.project.fieldtext import field_text
+from loratui.lab.project.onechange import about, current, keys_like, read_change
+from loratui.lab.project.settings import RULES, Settings
 from loratui.tui.dialogs.base import Dialog
 from loratui.tui.text import line
 

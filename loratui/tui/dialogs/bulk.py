@@ -14,9 +14,9 @@ from textual.containers import Horizontal, Vertical
 from textual.suggester import SuggestFromList
 from textual.widgets import Button, Input, Static
 
-from loratui.lab.bulk import Add, Change, Deduplicate, Operation, Remove, Reorder, Replace, matches, preview
-from loratui.lab.captions import split_tags
-from loratui.lab.captionstore import Entry
+from loratui.lab.dataset.bulk import Add, Change, Deduplicate, Operation, Remove, Reorder, Replace, matches, preview
+from loratui.lab.dataset.captions import split_tags
+from loratui.lab.dataset.captionstore import Entry
 from loratui.lab.errors import LabError
 from loratui.lab.plain import plain
 from loratui.tui.dialogs.base import Dialog

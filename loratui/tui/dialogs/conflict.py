@@ -11,9 +11,9 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Static
 
-from loratui.lab.captionstore import Conflict
+from loratui.lab.dataset.captionstore import Conflict
+from loratui.lab.dataset.worddiff import word_diff
 from loratui.lab.plain import plain
-from loratui.lab.worddiff import word_diff
 from loratui.tui.dialogs.base import Dialog
 from loratui.tui.widgets.captionedit import CaptionEdit, why_locked
 

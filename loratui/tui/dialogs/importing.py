@@ -13,9 +13,9 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Button, Static, TextArea
 
+from loratui.lab.dataset.imagefiles import FORMATS
+from loratui.lab.dataset.importing import Imported, read_paste
 from loratui.lab.errors import LabError
-from loratui.lab.imagefiles import FORMATS
-from loratui.lab.importing import Imported, read_paste
 from loratui.lab.plain import plain
 from loratui.tui.dialogs.base import Dialog
 from loratui.tui.text import line

@@ -18,8 +18,8 @@ from loratui.tui.dialogs.base import Dialog
 from loratui.tui.text import line
 
 if TYPE_CHECKING:
-    from loratui.lab.newproject import Made
     from loratui.lab.patience import Progress
+    from loratui.lab.project.newproject import Made
 
 _SAY_NOTHING = ("dataset", "data", "images", "img", "train")  # names of folders
 HINT_SECONDS = 0.15  # after the last letter, before a folder is looked into
@@ -111,7 +111,7 @@ class NewProject(Dialog[Wish]):
         return self.query_one("#name", Input).value
 
     def _fault(self) -> str:
-        from loratui.lab.projectnames import name_fault
+        from loratui.lab.project.projectnames import name_fault
 
         return name_fault(self.wished, self._folder) or ""
 
@@ -171,8 +171,8 @@ class NewProject(Dialog[Wish]):
 
 def images_words(typed: str, shelf: Path) -> tuple[str, str]:
     """What there is in a folder of images, in words, and a name for a project of them ("" when there are none)."""
-    from loratui.lab.dataset import count_images
-    from loratui.lab.projectnames import free_name
+    from loratui.lab.dataset.dataset import count_images
+    from loratui.lab.project.projectnames import free_name
 
     if not typed.strip():
         return "", ""
@@ -196,7 +196,7 @@ def images_words(typed: str, shelf: Path) -> tuple[str, str]:
 
 def ways_from(project: Path | None) -> list[tuple[Way, str, str]]:
     """What a project can begin with, for `Choose`; `project` is the one that could be copied."""
-    from loratui.lab.newproject import examples
+    from loratui.lab.project.newproject import examples
 
     ways: list[tuple[Way, str, str]] = [
         (("nothing", ""), "nothing", "commented settings, and no images yet"),
@@ -210,7 +210,7 @@ def ways_from(project: Path | None) -> list[tuple[Way, str, str]]:
 
 def name_for(way: Way, folder: Path) -> str:
     """A name that is free; "" where the person or the folder of images says it."""
-    from loratui.lab.projectnames import free_name
+    from loratui.lab.project.projectnames import free_name
 
     kind, what = way
     return free_name(Path(what).name, folder) if kind in ("example", "copy") else ""
@@ -218,7 +218,7 @@ def name_for(way: Way, folder: Path) -> str:
 
 def make(folder: Path, wish: Wish, progress: Progress) -> Made:
     """Make the project that was wished for."""
-    from loratui.lab import newproject
+    from loratui.lab.project import newproject
 
     kind, what = wish.way
     if kind == "nothing":

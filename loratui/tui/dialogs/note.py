@@ -22,10 +22,10 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
 
-from loratui.lab.drafts import Draft, drop_draft, find_draft, save_draft, take_over
 from loratui.lab.errors import LabError
-from loratui.lab.notebook import short_run, verdict_words
-from loratui.lab.observations import (
+from loratui.lab.notes.drafts import Draft, drop_draft, find_draft, save_draft, take_over
+from loratui.lab.notes.notebook import short_run, verdict_words
+from loratui.lab.notes.observations import (
     PERSON,
     VERDICTS,
     Observation,
@@ -35,7 +35,7 @@ from loratui.lab.observations import (
     project_observations,
 )
 from loratui.lab.plain import plain
-from loratui.lab.runs import RunFolder
+from loratui.lab.run.runs import RunFolder
 from loratui.tui.dialogs.base import Dialog
 from loratui.tui.dialogs.confirm import Confirm
 from loratui.tui.text import line, panel_title

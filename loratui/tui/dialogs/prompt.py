@@ -12,10 +12,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Button, Input, Label, Static
 
-from loratui.lab.fieldtext import Entered, entered, field_text
-from loratui.lab.form import allowed_words
 from loratui.lab.plain import plain
-from loratui.lab.prompts import PROMPT_RULES
+from loratui.lab.project.fieldtext import Entered, entered, field_text
+from loratui.lab.project.form import allowed_words
+from loratui.lab.project.prompts import PROMPT_RULES
 from loratui.tui.dialogs.base import Dialog
 from loratui.tui.text import line
 

@@ -26,9 +26,9 @@ from loratui.tui.outlooklines import against_lines, arithmetic_lines, fault_line
 from loratui.tui.text import line
 
 if TYPE_CHECKING:
-    from loratui.lab.measured import Measured
-    from loratui.lab.outlook import Outlook
-    from loratui.lab.preview import Preview
+    from loratui.lab.project.measured import Measured
+    from loratui.lab.project.outlook import Outlook
+    from loratui.lab.project.preview import Preview
 
 
 class StartDialog(Dialog[Path]):
@@ -100,10 +100,10 @@ class StartDialog(Dialog[Path]):
         self.query_one("#yes", Button).disabled = not self.can_start
 
     def _find(self) -> tuple[Preview, Outlook]:
-        from loratui.lab.outlook import Outlook, outlook
-        from loratui.lab.preview import preview_apart
-        from loratui.lab.project import load_project
-        from loratui.lab.runs import list_runs
+        from loratui.lab.project.outlook import Outlook, outlook
+        from loratui.lab.project.preview import preview_apart
+        from loratui.lab.project.project import load_project
+        from loratui.lab.run.runs import list_runs
 
         runs = list_runs(self.project)
         against = self._against or (runs[-1].path if runs else None)
@@ -148,7 +148,7 @@ class StartDialog(Dialog[Path]):
 
     @work(exclusive=True, group="start", exit_on_error=False)
     async def _start(self) -> None:
-        from loratui.lab.launch import start_project
+        from loratui.lab.run.launch import start_project
 
         loop = asyncio.get_running_loop()
         try:
@@ -175,7 +175,7 @@ class StartDialog(Dialog[Path]):
 
 def measured_around(project: Path) -> list[Measured]:
     """What runs of the project took here, and then those of the projects beside it."""
-    from loratui.lab.measured import measured
+    from loratui.lab.project.measured import measured
 
     try:
         beside = [place for place in sorted(project.parent.iterdir()) if place != project and (place / "runs").is_dir()]

@@ -15,14 +15,14 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import DataTable, Static
 
-from loratui.lab.comparison import Comparison, MeasureRow, Row, compare, letter, measure_rows
-from loratui.lab.curves import Curves
 from loratui.lab.errors import LabError
-from loratui.lab.notebook import short_run
+from loratui.lab.notes.comparison import Comparison, MeasureRow, Row, compare, letter, measure_rows
+from loratui.lab.notes.notebook import short_run
+from loratui.lab.notes.sidebyside import Aligned, FeatureRow, observations_by_feature
 from loratui.lab.patience import Cancelled
 from loratui.lab.plain import plain
-from loratui.lab.runs import RunFolder
-from loratui.lab.sidebyside import Aligned, FeatureRow, observations_by_feature
+from loratui.lab.run.curves import Curves
+from loratui.lab.run.runs import RunFolder
 from loratui.tui.dialogs.report import Report
 from loratui.tui.notewords import all_seen, difference_cells, difference_label, seen_words, verdict_on
 from loratui.tui.places import Place

@@ -17,8 +17,8 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from loratui.lab.dataset.tagstats import TagCount
 from loratui.lab.plain import plain
-from loratui.lab.tagstats import TagCount
 from loratui.tui.screens.datasetactions import DatasetActions
 from loratui.tui.screens.datasetwork import finding_words
 from loratui.tui.text import line, safe_title

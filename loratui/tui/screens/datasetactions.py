@@ -11,9 +11,9 @@ from textual import events, on, work
 from textual.app import SuspendNotSupported
 from textual.content import Content
 
-from loratui.lab.captionstore import Edited, Entry
+from loratui.lab.dataset.captionstore import Edited, Entry
+from loratui.lab.dataset.importing import import_images
 from loratui.lab.errors import LabError
-from loratui.lab.importing import import_images
 from loratui.lab.plain import plain
 from loratui.tui.dialogs.bulk import BulkDialog
 from loratui.tui.dialogs.importing import ImportDialog, import_report

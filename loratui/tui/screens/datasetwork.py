@@ -15,16 +15,16 @@ from textual import work
 from textual.timer import Timer
 from textual.worker import Worker, WorkerState
 
-from loratui.lab.captionstore import Conflict, Edited
-from loratui.lab.checkapart import check_apart
-from loratui.lab.desk import UNSAVED, Desk
+from loratui.lab.check.checkapart import check_apart
+from loratui.lab.check.findings import Finding
+from loratui.lab.dataset.captionstore import Conflict, Edited
+from loratui.lab.dataset.desk import UNSAVED, Desk
+from loratui.lab.dataset.tagstats import frequencies, together
+from loratui.lab.dataset.tokenview import TokenIndex, load_tokenizer
 from loratui.lab.errors import LabError
-from loratui.lab.findings import Finding
 from loratui.lab.patience import Cancelled
 from loratui.lab.plain import plain
-from loratui.lab.project import FILE_NAME, load_project
-from loratui.lab.tagstats import frequencies, together
-from loratui.lab.tokenview import TokenIndex, load_tokenizer
+from loratui.lab.project.project import FILE_NAME, load_project
 from loratui.tui.dialogs.conflict import ConflictDialog
 from loratui.tui.places import Place
 from loratui.tui.screens.base import BenchScreen

@@ -17,10 +17,10 @@ from textual.widgets import DataTable, Input, Static
 
 from loratui.lab.errors import LabError
 from loratui.lab.files import write_atomic
-from loratui.lab.notebook import FILTER_HELP, Wanted, short_run, to_markdown, wanted, when
-from loratui.lab.observations import Observation, project_observations
+from loratui.lab.notes.notebook import FILTER_HELP, Wanted, short_run, to_markdown, wanted, when
+from loratui.lab.notes.observations import Observation, project_observations
 from loratui.lab.plain import plain
-from loratui.lab.runs import RunFolder, list_runs
+from loratui.lab.run.runs import RunFolder, list_runs
 from loratui.tui.dialogs.ask import Ask
 from loratui.tui.dialogs.choose import Choose
 from loratui.tui.dialogs.confirm import Confirm

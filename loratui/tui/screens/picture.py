@@ -17,10 +17,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.geometry import Size
 
-from loratui.lab.aboutpicture import About, about_image, about_sample, about_sheet, images_beside
 from loratui.lab.errors import LabError
-from loratui.lab.gallery import Axis, Gallery, Where
-from loratui.lab.runs import RunFolder
+from loratui.lab.pictures.aboutpicture import About, about_image, about_sample, about_sheet, images_beside
+from loratui.lab.pictures.gallery import Axis, Gallery, Where
+from loratui.lab.run.runs import RunFolder
 from loratui.tui.pixels import Drawn, Key
 from loratui.tui.places import Place
 from loratui.tui.samplelines import scale_words
@@ -311,7 +311,7 @@ def _neighbours(gallery: Gallery | None, path: Path) -> Sequence[Path]:
 
 def _about(path: Path, where: Where | None, gallery: Gallery | None, project: Path | None) -> About:
     if gallery is None:
-        from loratui.lab.thumbnails import thumbnail
+        from loratui.lab.pictures.thumbnails import thumbnail
 
         return about_image(path, thumbnail(path, 16, 8).size, project)
     if where is not None:

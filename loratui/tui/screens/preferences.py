@@ -12,7 +12,7 @@ from textual.widgets import DataTable, Static
 
 from loratui.lab.errors import LabError
 from loratui.lab.preferences import PREFERENCE_RULES, config_file, read_preferences, write_preference
-from loratui.lab.schema import Problem, expected_words, show
+from loratui.lab.project.schema import Problem, expected_words, show
 from loratui.tui.dialogs.ask import Ask
 from loratui.tui.dialogs.choose import Choose
 from loratui.tui.keys import BoundKey, every_key
@@ -157,7 +157,7 @@ class PreferencesScreen(BenchScreen):
 
 
 def _fault(name: str, typed: str) -> str | None:
-    from loratui.lab.checking import check
+    from loratui.lab.project.checking import check
 
     rule = PREFERENCE_RULES[name]
     problems: list[Problem] = []

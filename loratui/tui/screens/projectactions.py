@@ -20,8 +20,8 @@ from loratui.tui.places import Place
 from loratui.tui.screens.base import BenchScreen
 
 if TYPE_CHECKING:
-    from loratui.lab.projects import ProjectSummary, RunSummary, Shelf
-    from loratui.lab.runs import RunFolder
+    from loratui.lab.project.projects import ProjectSummary, RunSummary, Shelf
+    from loratui.lab.run.runs import RunFolder
 
 T = TypeVar("T")
 _ON_A_PROJECT = frozenset(
@@ -251,6 +251,6 @@ class ProjectActions(BenchScreen):
 
 
 def _resumed(run: RunFolder, allow_changes: bool) -> list[str]:
-    from loratui.lab.launch import resume
+    from loratui.lab.run.launch import resume
 
     return resume(run, allow_changes)

@@ -15,7 +15,7 @@ from loratui.lab.plain import plain
 from loratui.tui.screens.projectactions import ProjectActions
 
 if TYPE_CHECKING:
-    from loratui.lab.moving import Trashed
+    from loratui.lab.project.moving import Trashed
 
 
 class ProjectChanges(ProjectActions):
@@ -46,8 +46,8 @@ class ProjectChanges(ProjectActions):
 
     @work(exclusive=True, group="do", exit_on_error=False)
     async def action_rename(self) -> None:
-        from loratui.lab.moving import rename_project
-        from loratui.lab.projectnames import name_fault
+        from loratui.lab.project.moving import rename_project
+        from loratui.lab.project.projectnames import name_fault
         from loratui.tui.dialogs.ask import Ask
 
         project = self.project
@@ -71,7 +71,7 @@ class ProjectChanges(ProjectActions):
 
     @work(exclusive=True, group="do", exit_on_error=False)
     async def action_archive(self) -> None:
-        from loratui.lab.moving import toggle_archived
+        from loratui.lab.project.moving import toggle_archived
 
         project = self.project
         if project is None:
@@ -88,7 +88,7 @@ class ProjectChanges(ProjectActions):
 
     @work(exclusive=True, group="do", exit_on_error=False)
     async def action_delete(self) -> None:
-        from loratui.lab.moving import restore, trash
+        from loratui.lab.project.moving import restore, trash
         from loratui.tui.dialogs.confirm import Confirm
 
         project, summary = self.project, self.summary
@@ -116,7 +116,7 @@ class ProjectChanges(ProjectActions):
 
     @work(exclusive=True, group="do", exit_on_error=False)
     async def action_undo(self) -> None:
-        from loratui.lab.moving import restore
+        from loratui.lab.project.moving import restore
 
         if self._done:
             words, undo = self._done.pop()
@@ -130,7 +130,7 @@ class ProjectChanges(ProjectActions):
             await self._show_again(back)
 
     async def _choose_trashed(self) -> Trashed | None:
-        from loratui.lab.moving import list_trash
+        from loratui.lab.project.moving import list_trash
         from loratui.tui.dialogs.choose import Choose
 
         trashed = await self.aside(list_trash, self.bench.folder)
@@ -143,13 +143,13 @@ class ProjectChanges(ProjectActions):
 
 def _moved_back(now: Path, before: Path) -> Path:
     """A rename taken back; the name was there before, so it need not be one that a new project could have."""
-    from loratui.lab.moving import rename_back
+    from loratui.lab.project.moving import rename_back
 
     return rename_back(now, before)
 
 
 def _toggled(project: Path) -> Path:
-    from loratui.lab.moving import toggle_archived
+    from loratui.lab.project.moving import toggle_archived
 
     toggle_archived(project)
     return project

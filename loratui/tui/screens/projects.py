@@ -41,8 +41,8 @@ from loratui.tui.widgets.projecttable import (
 )
 
 if TYPE_CHECKING:
-    from loratui.lab.cover import Cover
-    from loratui.lab.projects import ProjectSummary, RunSummary, Shelf
+    from loratui.lab.project.cover import Cover
+    from loratui.lab.project.projects import ProjectSummary, RunSummary, Shelf
 
 NEAR_SECONDS, ALL_SECONDS = 2.0, 20.0  # between two looks at the project under the cursor, and at all of them
 SHOWN_EVERY = 0.2  # seconds of reading, after which rows are shown
@@ -309,7 +309,7 @@ class ProjectsScreen(ProjectChanges):
 
 
 def _new_shelf(folder: Path) -> Shelf:
-    from loratui.lab.projects import Shelf
+    from loratui.lab.project.projects import Shelf
 
     return Shelf(folder)
 
@@ -326,7 +326,7 @@ def _read_some(shelf: Shelf, folders: Sequence[Path], progress: Progress) -> int
 
 
 def _read_cover(project: Path) -> Cover:
-    from loratui.lab.cover import read_cover
+    from loratui.lab.project.cover import read_cover
 
     return read_cover(project, ACROSS * DOWN)
 

@@ -16,15 +16,15 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
-from loratui.lab.curves import Curves
 from loratui.lab.errors import LabError
-from loratui.lab.glance import signature
-from loratui.lab.logtail import LogTail
 from loratui.lab.patience import Cancelled
 from loratui.lab.plain import plain
-from loratui.lab.queue import tickets
-from loratui.lab.runfacts import Standing, numbers, read_facts, read_standing, state_sentence
-from loratui.lab.story import duration
+from loratui.lab.run.curves import Curves
+from loratui.lab.run.glance import signature
+from loratui.lab.run.logtail import LogTail
+from loratui.lab.run.queue import tickets
+from loratui.lab.run.runfacts import Standing, numbers, read_facts, read_standing, state_sentence
+from loratui.lab.run.story import duration
 from loratui.tui.places import Place
 from loratui.tui.screens.runactions import RunActions
 from loratui.tui.text import safe_title

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import work
 from textual.binding import Binding, BindingType
 
-from loratui.lab import requests
 from loratui.lab.errors import LabError
 from loratui.lab.plain import plain
-from loratui.lab.runfacts import Facts, Standing
-from loratui.lab.runs import RunFolder, RunState
-from loratui.lab.settings import Settings
+from loratui.lab.project.settings import Settings
+from loratui.lab.run import requests
+from loratui.lab.run.runfacts import Facts, Standing
+from loratui.lab.run.runs import RunFolder, RunState
 from loratui.tui.dialogs.again import RunAgain
 from loratui.tui.dialogs.ask import Ask
 from loratui.tui.dialogs.confirm import Confirm
@@ -26,7 +26,7 @@ from loratui.tui.places import Place, screen_at
 from loratui.tui.screens.base import BenchScreen
 
 if TYPE_CHECKING:
-    from loratui.lab.launch import How
+    from loratui.lab.run.launch import How
 
 PATIENCE_SECONDS = 15.0  # with a worker that was asked to end, before one is told that there are harder ways
 
@@ -187,7 +187,7 @@ class RunActions(BenchScreen):
 
     @work(exclusive=True, group="stop", exit_on_error=False)
     async def action_stop(self) -> None:
-        from loratui.lab import launch
+        from loratui.lab.run import launch
 
         stage = max(self.stage, 1 if "stop" in self.standing.asked else 0)
         question, detail, yes, how = _STOPS[min(stage, 2)]
@@ -227,7 +227,7 @@ class RunActions(BenchScreen):
         await self._start("starting a worker…", self._resume(bool(overrides), overrides))
 
     async def _resume(self, allow: bool, overrides: tuple[str, ...]) -> None:
-        from loratui.lab import launch
+        from loratui.lab.run import launch
 
         try:
             notes = await self.aside(launch.resume, self.run_folder, allow, overrides)
@@ -252,7 +252,7 @@ class RunActions(BenchScreen):
             await self._start("starting the new run…", self._fork([change] if change else []))
 
     async def _fork(self, overrides: list[str]) -> None:
-        from loratui.lab import launch
+        from loratui.lab.run import launch
 
         child, notes = await self.aside(launch.fork, self.run_folder, overrides)
         if notes:
@@ -293,7 +293,7 @@ class RunActions(BenchScreen):
 
     @work(exclusive=True, group="trash", exit_on_error=False)
     async def action_trash(self) -> None:
-        from loratui.lab.moving import trash_run
+        from loratui.lab.project.moving import trash_run
 
         detail = "It moves to the trash of its project, with its checkpoints, samples and notes: runs/.trash"
         if not await self.app.push_screen_wait(Confirm(f"Delete {self.run_folder.id}?", detail)):

@@ -18,11 +18,11 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from loratui.lab.errors import LabError
-from loratui.lab.fieldtext import Entered, entered
-from loratui.lab.form import Form, Row, make_form
-from loratui.lab.places import line_at, lines_of
 from loratui.lab.plain import plain
-from loratui.lab.project import FILE_NAME
+from loratui.lab.project.fieldtext import Entered, entered
+from loratui.lab.project.form import Form, Row, make_form
+from loratui.lab.project.project import FILE_NAME
+from loratui.lab.toml.places import line_at, lines_of
 from loratui.tui.dialogs.choose import Choose
 from loratui.tui.dialogs.start import StartDialog
 from loratui.tui.editor import edit_file

@@ -11,10 +11,10 @@ from pathlib import Path
 from textual import work
 
 from loratui.lab.errors import LabError
-from loratui.lab.form import run_settings
-from loratui.lab.project import FILE_NAME
-from loratui.lab.projectfile import FileConflict, ProjectFile
-from loratui.lab.runs import RunFolder, list_runs
+from loratui.lab.project.form import run_settings
+from loratui.lab.project.project import FILE_NAME
+from loratui.lab.project.projectfile import FileConflict, ProjectFile
+from loratui.lab.run.runs import RunFolder, list_runs
 from loratui.tui.dialogs.choose import Choose
 from loratui.tui.places import Place
 from loratui.tui.screens.base import BenchScreen

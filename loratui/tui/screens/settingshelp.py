@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from loratui.lab.explain import Section
-from loratui.lab.form import PROMPT_KEYS, Row, allowed_words, default_words
 from loratui.lab.plain import plain
+from loratui.lab.project.explain import Section
+from loratui.lab.project.form import PROMPT_KEYS, Row, allowed_words, default_words
 
 
 def help_of(line: Row | Section | None, run: str) -> Content:

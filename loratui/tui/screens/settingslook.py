@@ -16,13 +16,13 @@ from textual.content import Content
 from textual.widgets import Static
 
 from loratui.lab.errors import LabError
-from loratui.lab.form import Form, make_form
-from loratui.lab.measured import Measured
-from loratui.lab.outlook import outlook
 from loratui.lab.patience import Cancelled
-from loratui.lab.preview import Preview, preview_apart
-from loratui.lab.project import FILE_NAME
-from loratui.lab.settings import build
+from loratui.lab.project.form import Form, make_form
+from loratui.lab.project.measured import Measured
+from loratui.lab.project.outlook import outlook
+from loratui.lab.project.preview import Preview, preview_apart
+from loratui.lab.project.project import FILE_NAME
+from loratui.lab.project.settings import build
 from loratui.tui.dialogs.start import measured_around
 from loratui.tui.outlooklines import against_lines, arithmetic_lines, fault_lines, finding_lines, joined
 from loratui.tui.places import Place

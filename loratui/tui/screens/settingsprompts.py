@@ -5,9 +5,9 @@ from __future__ import annotations
 from textual import on, work
 
 from loratui.lab.errors import LabError
-from loratui.lab.projectfile import ProjectFile
-from loratui.lab.prompts import parse_prompt
-from loratui.lab.settings import RULES
+from loratui.lab.project.projectfile import ProjectFile
+from loratui.lab.project.prompts import parse_prompt
+from loratui.lab.project.settings import RULES
 from loratui.tui.dialogs.ask import Ask
 from loratui.tui.dialogs.prompt import PromptDialog, PromptEdit
 from loratui.tui.screens.settingsbase import SettingsBase

@@ -11,8 +11,8 @@ from textual import on, work
 from textual.binding import Binding, BindingType
 
 from loratui.lab.errors import LabError
-from loratui.lab.projectfile import Fault, shown_text
-from loratui.lab.textdraft import drop_draft, find_draft, keep_draft
+from loratui.lab.project.projectfile import Fault, shown_text
+from loratui.lab.project.textdraft import drop_draft, find_draft, keep_draft
 from loratui.tui.dialogs.confirm import Confirm
 from loratui.tui.screens.settingsbase import SettingsBase
 from loratui.tui.text import safe_title

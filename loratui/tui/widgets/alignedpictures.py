@@ -19,10 +19,10 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from loratui.lab.comparison import letter
-from loratui.lab.notebook import short_run
+from loratui.lab.notes.comparison import letter
+from loratui.lab.notes.notebook import short_run
+from loratui.lab.notes.sidebyside import Aligned, Column, PictureCell, PictureRow
 from loratui.lab.plain import plain
-from loratui.lab.sidebyside import Aligned, Column, PictureCell, PictureRow
 from loratui.tui import slider
 from loratui.tui.gridlayout import PAGE_CELLS, Layout, Slot, arrange
 from loratui.tui.gridpaint import Styles, View, cut, paint

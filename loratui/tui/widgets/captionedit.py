@@ -15,7 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import TextArea
 
-from loratui.lab.captionfiles import is_control
+from loratui.lab.dataset.captionfiles import is_control
 from loratui.lab.plain import plain
 
 LONGEST = 20_000  # characters; longer captions are shown cut, and edited in an editor made for it

@@ -17,9 +17,9 @@ from rich.style import Style
 from textual.geometry import Size
 from textual.strip import Strip
 
-from loratui.lab.bulk import Change
+from loratui.lab.dataset.bulk import Change
+from loratui.lab.dataset.worddiff import word_diff
 from loratui.lab.plain import plain
-from loratui.lab.worddiff import word_diff
 from loratui.tui.widgets.pad import Cells, Pad
 
 _LONGEST = 4000  # characters of a caption

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
-from loratui.lab.curves import PROBE, Curves, Span
 from loratui.lab.plain import plain
-from loratui.lab.story import number
+from loratui.lab.run.curves import PROBE, Curves, Span
+from loratui.lab.run.story import number
 from loratui.tui.widgets.plot import MARK_SIGNS, Cell, Chart, Column, Curve, dot_columns, limits
 
 SHORTEST = 16  # steps that the axis spans at least

@@ -14,8 +14,8 @@ from loratui.tui.text import safe_title
 from loratui.tui.widgets.thumb import Thumb
 
 if TYPE_CHECKING:
-    from loratui.lab.cover import Cover
-    from loratui.lab.observations import Observation
+    from loratui.lab.notes.observations import Observation
+    from loratui.lab.project.cover import Cover
 
 ACROSS, DOWN = 3, 2
 _NOTHING = "Of the project under the cursor its question, its first images and its settings are shown here."

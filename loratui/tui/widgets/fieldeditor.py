@@ -16,10 +16,10 @@ from textual.geometry import Offset
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from loratui.lab.fieldtext import Entered, entered
-from loratui.lab.form import allowed_words
 from loratui.lab.plain import plain
-from loratui.lab.schema import Rule
+from loratui.lab.project.fieldtext import Entered, entered
+from loratui.lab.project.form import allowed_words
+from loratui.lab.project.schema import Rule
 from loratui.tui.text import line
 
 

@@ -13,8 +13,8 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
+from loratui.lab.dataset.filtering import Query, parse, term
 from loratui.lab.errors import LabError
-from loratui.lab.filtering import Query, parse, term
 from loratui.tui.text import line
 
 DEBOUNCE = 0.12  # seconds

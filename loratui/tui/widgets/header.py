@@ -17,7 +17,7 @@ from loratui.lab.words import state_sign
 from loratui.tui.places import SCREENS, TABS
 
 if TYPE_CHECKING:
-    from loratui.lab.live import LiveRun
+    from loratui.lab.run.live import LiveRun
 
 
 class BenchHeader(Widget):

@@ -22,8 +22,8 @@ from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
 
-from loratui.lab.curves import Span
 from loratui.lab.plain import plain
+from loratui.lab.run.curves import Span
 from loratui.tui.widgets.chartparts import SHORTEST, ChartSeries, Shown, cells, chart_of, span_of, words_above
 from loratui.tui.widgets.plot import GUTTER, MARK_SIGNS, Cell, draw
 

@@ -17,9 +17,9 @@ from textual.widget import Widget
 from textual.widgets import DataTable, Static
 
 from loratui.lab.errors import LabError
-from loratui.lab.notebook import verdict_words, when
-from loratui.lab.observations import Observation, edit, read_observations, strike
-from loratui.lab.runs import RunFolder
+from loratui.lab.notes.notebook import verdict_words, when
+from loratui.lab.notes.observations import Observation, edit, read_observations, strike
+from loratui.lab.run.runs import RunFolder
 from loratui.tui.dialogs.confirm import Confirm
 from loratui.tui.text import cell, line, tint
 from loratui.tui.widgets.picktable import Column, PickTable, Row, fitted

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from loratui.lab.curves import Span
+from loratui.lab.run.curves import Span
 
 # The 2 × 4 dots of a braille cell: four bits of its left column and four of its right one, the topmost first.
 _LEFT, _RIGHT = (0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80)

@@ -17,7 +17,7 @@ from loratui.tui.widgets.picktable import Column, Row, fitted
 from loratui.tui.widgets.trace import trace
 
 if TYPE_CHECKING:
-    from loratui.lab.projects import ProjectSummary, RunSummary
+    from loratui.lab.project.projects import ProjectSummary, RunSummary
 
 TRACE, LAST_TRACE = 8, 10  # cells for the loss of a run, and of a project's last run
 PROJECT_COLUMNS = (

@@ -10,8 +10,8 @@ from rich.segment import Segment
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from loratui.lab.fieldtext import field_text
 from loratui.lab.plain import plain
+from loratui.lab.project.fieldtext import field_text
 from loratui.tui.widgets.linelist import Cells, LineList, fitted
 
 NONE = "none: up to four captions are drawn; n adds a prompt"

@@ -13,10 +13,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import DataTable, Static
 
-from loratui.lab import launch, queue
 from loratui.lab.errors import LabError
-from loratui.lab.queue import Ticket
-from loratui.lab.runs import RunFolder
+from loratui.lab.run import launch, queue
+from loratui.lab.run.queue import Ticket
+from loratui.lab.run.runs import RunFolder
 from loratui.lab.words import STATE_SIGNS, state_sign
 from loratui.tui.dialogs.confirm import Confirm
 from loratui.tui.places import Place
@@ -24,7 +24,7 @@ from loratui.tui.text import cell, line
 from loratui.tui.widgets.table import VimTable
 
 if TYPE_CHECKING:
-    from loratui.lab.live import LiveRun
+    from loratui.lab.run.live import LiveRun
     from loratui.tui.app import BenchApp
 
 LOOK_SECONDS = 1.0

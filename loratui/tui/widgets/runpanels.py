@@ -14,8 +14,8 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from loratui.lab.logtail import LogTail
-from loratui.lab.runfacts import Row, Standing, progress_bar
+from loratui.lab.run.logtail import LogTail
+from loratui.lab.run.runfacts import Row, Standing, progress_bar
 from loratui.lab.words import state_words
 from loratui.tui.widgets.textlines import Line, TextLines
 

@@ -16,11 +16,11 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import DataTable, Static
 
-from loratui.lab.comparison import letter
-from loratui.lab.glance import Glances
-from loratui.lab.notebook import short_run
-from loratui.lab.projects import list_projects
-from loratui.lab.runs import list_runs
+from loratui.lab.notes.comparison import letter
+from loratui.lab.notes.notebook import short_run
+from loratui.lab.project.projects import list_projects
+from loratui.lab.run.glance import Glances
+from loratui.lab.run.runs import list_runs
 from loratui.lab.words import state_words
 from loratui.tui.text import cell
 from loratui.tui.widgets.picktable import Column, PickTable, Row, fitted

@@ -19,9 +19,9 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from loratui.lab.gallery import Gallery, Where
+from loratui.lab.pictures.gallery import Gallery, Where
 from loratui.lab.plain import plain
-from loratui.lab.runs import RunFolder
+from loratui.lab.run.runs import RunFolder
 from loratui.tui.gridlayout import PAGE_CELLS, Slot
 from loratui.tui.gridpaint import View
 from loratui.tui.gridstate import GridState, Plan

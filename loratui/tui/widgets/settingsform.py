@@ -14,9 +14,9 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Offset
 from textual.message import Message
 
-from loratui.lab.explain import Section
-from loratui.lab.form import PROMPT_KEYS, Form, Row, form_sections, matches
 from loratui.lab.plain import plain
+from loratui.lab.project.explain import Section
+from loratui.lab.project.form import PROMPT_KEYS, Form, Row, form_sections, matches
 from loratui.tui.widgets.linelist import Cells, LineList, fitted
 
 MARKS = 4  # cells before the name

@@ -13,8 +13,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 
+from loratui.lab.dataset.tagstats import TagCount
 from loratui.lab.plain import plain
-from loratui.lab.tagstats import TagCount
 from loratui.tui.text import safe_title
 from loratui.tui.widgets.linelist import Cells, LineList, fitted
 

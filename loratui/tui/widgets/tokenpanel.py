@@ -9,8 +9,8 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
+from loratui.lab.dataset.tokenview import Piece, TokenView
 from loratui.lab.plain import plain
-from loratui.lab.tokenview import Piece, TokenView
 from loratui.tui.text import safe_title
 from loratui.tui.widgets.pad import Cells, Pad, folded
 

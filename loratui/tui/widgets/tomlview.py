@@ -22,7 +22,7 @@ from textual.timer import Timer
 from textual.widgets import Static, TextArea
 
 from loratui.lab.plain import plain
-from loratui.lab.projectfile import Fault
+from loratui.lab.project.projectfile import Fault
 
 DEBOUNCE = 0.2  # seconds
 MOST_SHOWN = 4  # faults below the text

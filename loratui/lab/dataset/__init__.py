@@ -1,0 +1,1 @@
+"""Datasets: images, captions, tags and tokens, and everything a person does to them."""

@@ -1,0 +1,1 @@
+"""What people wrote about runs, and runs held against each other."""

@@ -1,0 +1,66 @@
+"""Requests to a running worker: small files in `run/requests/` that the worker looks for at each step.
+
+    stop        save and end                     pause   hold for as long as the file is there
+    checkpoint  write a checkpoint now           sample  make pictures now; may hold {"prompts": […]} as JSON
+
+Anyone may post (`touch requests/stop` does too); only the worker takes. What a request does is the worker's business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from typing import Any
+
+from loratui.lab.errors import LabError
+from loratui.lab.files import write_atomic
+from loratui.lab.run.runs import RunFolder
+
+NAMES = ("stop", "pause", "checkpoint", "sample")
+
+
+def post(run: RunFolder, name: str, payload: Any = None) -> None:
+    """Leave a request; one that is there already is replaced."""
+    _known(name)
+    run.requests.mkdir(exist_ok=True)
+    write_atomic(run.requests / name, "" if payload is None else json.dumps(payload))
+
+
+def pending(run: RunFolder) -> dict[str, Any]:
+    """Requests and their payloads (None where there is none). One look into one folder: cheap enough for each step."""
+    try:
+        with os.scandir(run.requests) as entries:
+            found = sorted(entry.name for entry in entries if entry.name in NAMES)
+    except FileNotFoundError:
+        return {}
+    return {name: _payload(run, name) for name in found}
+
+
+def take(run: RunFolder, name: str) -> Any:
+    """Remove a request and return its payload; None as well where there is no such request.
+
+    It is moved away before it is read, so one posted meanwhile is not lost.
+    """
+    _known(name)
+    taken = run.requests / f".{name}.{secrets.token_hex(4)}"
+    try:
+        (run.requests / name).rename(taken)
+    except FileNotFoundError:
+        return None
+    payload = _payload(run, taken.name)
+    taken.unlink(missing_ok=True)
+    return payload
+
+
+def _payload(run: RunFolder, file_name: str) -> Any:
+    # A request that someone made by hand asks for the plain thing, whatever else is in the file.
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        return json.loads((run.requests / file_name).read_text(encoding="utf-8"))
+    return None
+
+
+def _known(name: str) -> None:
+    if name not in NAMES:
+        raise LabError(f"request {name!r}: unknown; there are {', '.join(NAMES)}")
