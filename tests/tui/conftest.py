@@ -43,7 +43,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(coroutine)
 
 
-async def until(pilot: Pilot[Any], holds: Callable[[], Any], seconds: float = 20) -> Any:
+async def until(pilot: Pilot[Any], holds: Callable[[], Any], seconds: float = 60) -> Any:
     """Let the app go on until `holds()` is true, and return its value. AssertionError after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:

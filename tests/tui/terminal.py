@@ -110,7 +110,7 @@ class Terminal:
         """What was written from byte `since` on, without its control sequences."""
         return SEQUENCE.sub(b"", bytes(self.raw[since:])).decode("utf-8", "replace")
 
-    def wait_for(self, what: str | Callable[[], bool], seconds: float = 30, since: int = 0) -> None:
+    def wait_for(self, what: str | Callable[[], bool], seconds: float = 60, since: int = 0) -> None:
         """Until the text was written, or the condition holds. AssertionError with the last text when it does not."""
         deadline = time.monotonic() + seconds
         while not (what() if callable(what) else what in self.text(since)):
@@ -141,7 +141,7 @@ class Terminal:
         os.close(self.file)
         self.file = -1
 
-    def wait(self, seconds: float = 20) -> int | None:
+    def wait(self, seconds: float = 60) -> int | None:
         """The exit code, -N for a signal; None when it does not end."""
         deadline = time.monotonic() + seconds
         while self.exit_code is None and time.monotonic() < deadline:

@@ -63,7 +63,7 @@ async def type_text(pilot: Pilot[Any], text: str) -> None:
     await pilot.pause()
 
 
-async def screen(pilot: Pilot[Any], kind: type, seconds: float = 30) -> Any:
+async def screen(pilot: Pilot[Any], kind: type, seconds: float = 60) -> Any:
     await until(pilot, lambda: isinstance(pilot.app.screen, kind), seconds)
     return pilot.app.screen
 
