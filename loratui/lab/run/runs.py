@@ -14,7 +14,7 @@ import shutil
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -141,12 +141,16 @@ class RunState:
 
 
 def create_run(project_folder: Path, name: str, now: datetime | None = None) -> RunFolder:
-    """Make `runs/<YYYYmmdd-HHMMSS>-<name>-<4 hex>` (UTC, so that names sort by time) with its sub-folders."""
-    moment = (now or datetime.now(UTC)).astimezone(UTC).strftime("%Y%m%d-%H%M%S")
+    """Make `runs/<YYYYmmdd-HHMMSS>-<name>-<4 hex>` (UTC, so that names sort by time) with its sub-folders.
+
+    Of two runs made in one second the later says the next one, so that names sort by time then, too.
+    """
+    begun = (now or datetime.now(UTC)).astimezone(UTC)
     slug = re.sub(r"[\W_]+", "-", name.lower()).strip("-")[:40].strip("-") or "run"
     runs = project_folder / "runs"
     try:
         runs.mkdir(parents=True, exist_ok=True)
+        moment = _free_second(runs, begun)
         while True:
             run = RunFolder(runs / f"{moment}-{slug}-{secrets.token_hex(2)}")
             try:
@@ -159,6 +163,14 @@ def create_run(project_folder: Path, name: str, now: datetime | None = None) -> 
     except OSError as error:
         raise LabError(f"{runs}: cannot make a run folder there: {error.strerror}") from error
     return run
+
+
+def _free_second(runs: Path, begun: datetime) -> str:
+    """The first second from `begun` on that no run is named after."""
+    taken = {path.name[:15] for path in runs.iterdir()}
+    while (moment := begun.strftime("%Y%m%d-%H%M%S")) in taken:
+        begun += timedelta(seconds=1)
+    return moment
 
 
 def list_runs(project_folder: Path) -> list[RunFolder]:

@@ -239,3 +239,8 @@ def test_leftovers_of_a_killed_worker_are_removed_and_nothing_else(run: RunFolde
     remove_leftovers(run)
     for folder in (run.checkpoints, run.samples, run.samples / "base"):
         assert {path.name for path in folder.iterdir()} - {"base"} == {"step-1.png", ".mine"}
+
+
+def test_runs_made_in_one_second_are_listed_in_the_order_they_were_made(tmp_path: Path) -> None:
+    made = [create_run(tmp_path, "one", datetime(2026, 1, 1, 12, 0, 59, tzinfo=UTC)) for _ in range(12)]
+    assert [run.id for run in made] == sorted(run.id for run in made)
