@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
 import pytest
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup every process a test starts would ignore it
 os.environ["HF_HUB_OFFLINE"] = "1"  # a test that would download something fails instead
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the models here are too small for a second thread to pay
 # A cache, and a queue for the device, of the tests' own: a person's live run is neither disturbed nor waited for.
