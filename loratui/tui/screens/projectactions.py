@@ -6,6 +6,7 @@ Each is asked for here and done by lab in a thread. What is shown is in projects
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -78,23 +79,26 @@ class ProjectActions(BenchScreen):
     # -- from the subclass --------------------------------------------------------------------------------------
 
     @property
+    @abstractmethod
     def chosen_run(self) -> RunSummary | None:
         """The run under the cursor, else the last one of the chosen project."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def in_runs(self) -> bool:
         """Whether the list of runs has the focus."""
-        raise NotImplementedError
 
+    @abstractmethod
     def runs_of_chosen(self) -> list[RunSummary]:
-        raise NotImplementedError
+        """The runs of the chosen project, as they are listed."""
 
+    @abstractmethod
     def show_projects(self, pick: Path | None = None) -> None:
-        raise NotImplementedError
+        """Paint the list, and what hangs on the project under its cursor."""
 
+    @abstractmethod
     def show_runs(self) -> None:
-        raise NotImplementedError
+        """Paint the runs of the chosen project."""
 
     @property
     def summary(self) -> ProjectSummary | None:
