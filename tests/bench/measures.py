@@ -18,8 +18,9 @@ from random import Random
 
 import numpy as np
 
-from loratui.lab.measures import measure, wilson
+from loratui.lab.measures import measure
 from loratui.lab.measures.reading import Measured, Picture
+from loratui.lab.scores.statistics import wilson
 from loratui.tinyworld.grounds import jitter
 from loratui.tinyworld.scenes import COLOURS, Scene, _background, _gray, _spots, draw, scene_at
 from tests.bench.drawings import KINDS, drawing, sharp_and_blurred

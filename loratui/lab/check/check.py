@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from loratui.lab.check.findings import Finding, Severity
-from loratui.lab.check.rules import of_comparison, of_setup
+from loratui.lab.check.rules import of_claims, of_comparison, of_setup
 from loratui.lab.check.setups import CheckedImage, Setup, changes, setups, without
 from loratui.lab.dataset.buckets import Size
 from loratui.lab.dataset.dataset import TrainingImage
@@ -116,6 +116,7 @@ def check(
         found += _named(setup, [f for f in own if (f.rule, f.where, f.message) not in said])
         said |= {(f.rule, f.where, f.message) for f in own}
     found += of_comparison(made[0], made[1:], tokenizer)
+    found += of_claims(project)
     unique = dict.fromkeys(found)
     return Report(
         findings=tuple(sorted(unique, key=lambda finding: finding.severity != "error")),

@@ -12,6 +12,10 @@ from loratui.lab.check.findings import Finding, Severity
 from loratui.lab.check.setups import CheckedImage, Setup, changes
 from loratui.lab.dataset.captions import split_tags
 from loratui.lab.dataset.tokens import Token, Tokenizer
+from loratui.lab.plain import plain
+from loratui.lab.project.claimed import claim_fault, claim_table
+from loratui.lab.project.expected import faults
+from loratui.lab.project.project import Project
 
 ENLARGED, SHRUNK = 2.0, 8.0  # times in side, beyond which the size of an image is worth a warning
 SHORTEST_WORD = 3  # letters of a piece that may pass for a word of its own
@@ -25,6 +29,7 @@ def of_setup(setup: Setup, tokenizer: Tokenizer, size_multiple: int) -> Iterator
         yield from _size(item)
         yield from _length("caption-too-long", item.image.caption_where, len(item.tokens), tokenizer.limit)
     yield from _prompts(setup, tokenizer)
+    yield from _expectations(setup)
     yield from _trigger(setup, tokenizer)
     yield from _same_tokens(setup, tokenizer)
     yield from _warmup(setup)
@@ -129,6 +134,24 @@ def _prompts(setup: Setup, tokenizer: Tokenizer) -> Iterator[Finding]:
         for what, text in (("prompt", prompt.text), ("negative prompt", prompt.negative_prompt)):
             where = f"sample.prompt {number}" + ("" if what == "prompt" else f" ({what})")
             yield from _length("sample-prompt-too-long", where, len(tokenizer.ids(text)), tokenizer.limit)
+
+
+def _expectations(setup: Setup) -> Iterator[Finding]:
+    for number, prompt in enumerate(setup.settings.sample.prompt, start=1):
+        for name, fault in faults(prompt.expect).items():
+            yield _warning(
+                "expectation-unreadable",
+                f"sample.prompt {number}: expect.{name}",
+                plain(fault, 200),
+                "until then every picture is uncertain in it",
+            )
+
+
+def of_claims(project: Project) -> Iterator[Finding]:
+    """Claims that will stay without an answer."""
+    for number, claim in enumerate(project.claims, start=1):
+        if claim.expectation is not None and (fault := claim_fault(claim_table(claim.expectation), project)):
+            yield _warning("claim-unreadable", f"claim {number}", fault, "until then it is uncertain")
 
 
 def _trigger(setup: Setup, tokenizer: Tokenizer) -> Iterator[Finding]:

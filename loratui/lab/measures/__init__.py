@@ -2,11 +2,11 @@
 
 Pictures are uint8 arrays (height, width, 3). Every measure is pure and answers with its value, a confidence and the
 mask it used, and may be uncertain. `measuring` has the measures of one picture, `expectation` holds an `expect` table
-against one, `likeness` compares pictures with training images and with the base's, `statistics` turns counts into
-intervals and a suggested verdict. Import it only where it is needed: numpy and scipy come with it.
+against one, `likeness` compares pictures with training images and with the base's. What many pictures say together is
+in `scores`. Import it only where it is needed: numpy and scipy come with it.
 """
 
-from loratui.lab.measures.expectation import HELD, NOT, UNCERTAIN, Judged, faults, judge
+from loratui.lab.measures.expectation import HELD, NOT, UNCERTAIN, Judged, judge
 from loratui.lab.measures.likeness import (
     Copying,
     Drift,
@@ -21,24 +21,12 @@ from loratui.lab.measures.likeness import (
 from loratui.lab.measures.looking import Look, look
 from loratui.lab.measures.measuring import MEASURES, measure
 from loratui.lab.measures.reading import Mask, Measured, Picture
-from loratui.lab.measures.statistics import (
-    Change,
-    Paired,
-    Rate,
-    Verdict,
-    difference,
-    mcnemar,
-    middle_of,
-    suggest,
-    wilson,
-)
 
 __all__ = [
     "HELD",
     "MEASURES",
     "NOT",
     "UNCERTAIN",
-    "Change",
     "Copying",
     "Drift",
     "Judged",
@@ -47,22 +35,13 @@ __all__ = [
     "Mask",
     "Measured",
     "Nearest",
-    "Paired",
     "Picture",
-    "Rate",
-    "Verdict",
     "copying",
-    "difference",
     "diversity",
     "drift",
-    "faults",
     "judge",
     "likeness",
     "look",
-    "mcnemar",
     "measure",
-    "middle_of",
     "nearest",
-    "suggest",
-    "wilson",
 ]

@@ -24,7 +24,6 @@ PALETTE: dict[str, tuple[int, int, int]] = {
     "white": (252, 252, 252),
 }
 WORDS = tuple(PALETTE)
-SPELLINGS = {"grey": "gray", "violet": "purple"}
 MOST = 1500  # pixels that vote: more say nothing new
 
 

@@ -19,10 +19,10 @@ from loratui.lab.measures.looking import NOISY, Look, look
 from loratui.lab.measures.pieces import Pieces
 from loratui.lab.measures.reading import SURE, Floats, Mask, Measured, Picture, Value
 from loratui.lab.measures.shapes import shape_of
+from loratui.lab.project.expected import NO_GRID
 
 WHITE = 235  # a pixel whose channels are all at least this is white
 EMPTY = "nothing stands out"
-NO_GRID = "no grid"
 EVEN = 0.2  # spread of the sizes of objects that are of one kind
 FAINT = 4.0  # CIELAB: differences that nobody sees
 
@@ -179,7 +179,6 @@ MEASURES: dict[str, Callable[[Picture | Look], Measured]] = {
     "centre_pull": centre_pull,
     "edge_steepness": edge_steepness,
 }
-NUMBERS = ("count", "whiteness", "coverage", "centre_bias", "centre_pull", "edge_steepness")
 
 
 def measure(picture: Picture | Look) -> dict[str, Measured]:

@@ -15,7 +15,6 @@ from scipy.spatial import ConvexHull, QhullError
 
 from loratui.lab.measures.reading import Floats, Mask
 
-SHAPES = ("circle", "square", "triangle", "rounded rectangle", "other")
 SMALLEST = 80  # pixels: below, all shapes look alike
 COVERS = 0.885  # overlap with the ideal that makes a shape of that name
 CORNERED = 0.026  # see _corners: 0.045 for a hexagon

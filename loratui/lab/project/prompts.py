@@ -8,12 +8,13 @@ unknown, repeated or cannot be honoured is an error instead of being passed over
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from loratui.lab.errors import LabError
 from loratui.lab.project.checking import check, check_table
+from loratui.lab.project.expected import MEASURES
 from loratui.lab.project.schema import (
     SEED_MAX,
     KeyPath,
@@ -25,8 +26,6 @@ from loratui.lab.project.schema import (
     setting,
     show,
 )
-
-EXPECTED = ("colour", "shape", "background", "count", "grid")  # what the measures of the lab can tell by name
 
 
 @dataclass(frozen=True)
@@ -115,11 +114,11 @@ _LINES = Rule("", kind="tuple[str, ...]", default=())
 
 
 def _expect_fault(name: str, value: Any) -> str:
-    if name not in EXPECTED:
+    if name not in MEASURES:
         from difflib import get_close_matches
 
         # Measures have free names, but a slip in a known one would be an expectation that nobody ever checks.
-        near = get_close_matches(name.lower(), EXPECTED, n=1, cutoff=0.8)
+        near = get_close_matches(name.lower(), MEASURES, n=1, cutoff=0.8)
         if near:
             return f"unknown expectation; did you mean {near[0]}?"
     items = value if isinstance(value, list) else [value]
@@ -193,6 +192,14 @@ def parse_prompt(line: str) -> Prompt:
     if faults:
         raise LabError("; ".join(faults))
     return Prompt(text=text.strip(), **given)
+
+
+def edit_line(line: str, edit: Callable[[str], str]) -> str:
+    """The line with `edit` made on its text; its options, and a line that is not changed, stay as they are written."""
+    mark = _OPTION.search(line)
+    text, options = (line[: mark.start()], line[mark.start() :]) if mark else (line, "")
+    new = edit(text.strip())
+    return line if new == text.strip() else new + options
 
 
 def _unknown(option: str) -> str:

@@ -11,8 +11,10 @@ import pytest
 from PIL import Image, ImageDraw
 
 from loratui.lab.measures import MEASURES, Measured, Picture, look, measure
+from loratui.lab.measures.colours import WORDS
 from loratui.lab.measures.measuring import centre_bias, centre_pull, colour, count, coverage, grid, shape, whiteness
-from loratui.lab.project.prompts import EXPECTED
+from loratui.lab.project.expected import COLOURS
+from loratui.lab.project.expected import MEASURES as NAMES
 
 
 def canvas(width: int = 64, height: int = 64, ground: str = "white") -> tuple[Image.Image, ImageDraw.ImageDraw]:
@@ -49,7 +51,8 @@ def test_every_measure_answers_with_a_mask_of_the_pictures_size(size: tuple[int,
 
 
 def test_all_that_a_prompt_can_expect_by_name_has_its_measure() -> None:
-    assert set(EXPECTED) <= set(MEASURES)
+    assert set(MEASURES) == set(NAMES)
+    assert COLOURS == WORDS
 
 
 def test_a_picture_is_not_changed_and_gives_the_same_answers_twice() -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from loratui.lab.measures import HELD, NOT, UNCERTAIN, Picture, faults, judge
+from loratui.lab.measures import HELD, NOT, UNCERTAIN, Picture, judge
+from loratui.lab.project.expected import faults
 from loratui.lab.project.prompts import prompt_from_table
 from loratui.lab.project.schema import Problem
 

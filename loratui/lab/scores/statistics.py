@@ -26,8 +26,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 LEVEL = 0.95
 ALPHA = 1 - LEVEL
@@ -58,7 +60,7 @@ class Rate:
         """Such as "4/20 (8 to 42 %)"; what could not be measured is added."""
         low, high = self.interval
         unsure = f", {self.unsure} uncertain" if self.unsure else ""
-        return f"{self.k}/{self.n} ({100 * low:.0f} to {100 * high:.0f} %){unsure}"
+        return f"{self.k}/{self.n} ({100 * low:.0f}–{100 * high:.0f} %){unsure}"
 
 
 @dataclass(frozen=True)
@@ -216,6 +218,8 @@ def middle_of(values: Sequence[float]) -> Change:
 
     Raises ValueError for no numbers, or for such as are not finite.
     """
+    import numpy as np
+
     x = np.asarray(values, float)
     if not len(x) or not np.isfinite(x).all():
         raise ValueError("a middle needs numbers, all of them finite")
@@ -232,6 +236,8 @@ def middle_of(values: Sequence[float]) -> Change:
 @cache
 def _signed_rank(n: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """P(W <= w) for the signed-rank sum of n numbers when their signs are a coin's, for w = 0, 1, ..."""
+    import numpy as np
+
     ways = np.zeros(n * (n + 1) // 2 + 1)
     ways[0] = 1
     for rank in range(1, n + 1):
