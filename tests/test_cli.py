@@ -122,12 +122,12 @@ def test_explain_of_an_unknown_key_suggests_one(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--json"], "--json goes with --run, --check, --resume"),
+        (["--json"], "--json goes with --run, --from, --check, --resume"),
         (["--explain", "--json"], "--json goes with"),
-        (["--set", "a=1"], "--set goes with --run, --check, --resume"),
+        (["--set", "a=1"], "--set goes with --run, --from, --check, --resume"),
         (["--dry-run", "--check", "x"], "--dry-run goes with --run"),
         (["--run", "x", "--allow-changes"], "--allow-changes goes with --resume"),
-        (["--json", "--stop", "x"], "--json goes with --run, --check, --resume, --status, --attach"),
+        (["--json", "--stop", "x"], "--json goes with --run, --from, --check, --resume, --status, --attach"),
         (["--attach", "x", "--set", "a=1"], "--set goes with"),
         (["--port", "1"], "--port goes with --serve"),
         (["--readonly", "--run", "x"], "--readonly goes with the bench itself, not with --run"),

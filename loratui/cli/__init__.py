@@ -8,12 +8,13 @@ stopped.
 from __future__ import annotations
 
 import argparse
+import importlib
 import io
 import os
 import sys
 from collections.abc import Sequence
 
-from loratui.cli.arguments import parser
+from loratui.cli.arguments import MODULES, parser
 from loratui.cli.output import tell
 from loratui.lab.errors import LabError
 
@@ -49,18 +50,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _verb(args: argparse.Namespace) -> int:
-    if args.run or args.resume or args.worker:
-        from loratui.cli import training
-
-        return training.verb(args)
-    if args.check or args.explain is not None:
-        from loratui.cli import looking
-
-        return looking.verb(args)
-    if args.status is not None or args.attach or args.stop:
-        from loratui.cli import watching
-
-        return watching.verb(args)
+    for verb, module in MODULES.items():
+        if getattr(args, verb) is not None:
+            return int(importlib.import_module(f"loratui.cli.{module}").verb(args))
     from loratui.cli import bench
 
     return bench.verb(args)

@@ -11,7 +11,7 @@ STATE_SIGNS = {
     "failed": "✗",
     "interrupted": "!",
 }
-VERDICT_SIGNS = {"learned": "✓", "partly": "~", "not shown": "✗", "uncertain": "?", "": "·"}
+VERDICT_SIGNS = {"learned": "✓", "partly": "~", "not shown": "✗", "uncertain": "?", "too few pictures": "…", "": "·"}
 
 
 def state_sign(name: str, paused: bool = False) -> str:
@@ -23,3 +23,8 @@ def state_words(name: str, paused: bool = False) -> str:
     """Sign and word, such as `▶ running`."""
     word = "paused" if paused else name
     return f"{STATE_SIGNS[word]} {word}"
+
+
+def verdict_words(verdict: str) -> str:
+    """Sign and word, such as `✓ learned`."""
+    return f"{VERDICT_SIGNS.get(verdict, '·')} {verdict}"

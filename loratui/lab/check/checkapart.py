@@ -1,34 +1,22 @@
 """The check in a process of its own, for an interface that goes on while hundreds of pictures are decoded.
 
-The child sends its progress and then the findings as lines of JSON. It never fetches a model: without one on this
-machine, what can be known of the images and captions alone is reported. What the check finds is check.py's.
+The child never fetches a model: without one on this machine, what can be known of the images and captions alone is
+reported. What the check finds is check.py's.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import select
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import loratui
+from loratui.lab.apart import answer, ask
 from loratui.lab.check.findings import Finding
 from loratui.lab.errors import LabError
 from loratui.lab.patience import Progress, quiet
 from loratui.lab.plain import plain
-
-_TOLD_EVERY = 0.1  # seconds between two lines of progress
-_LOOKED_EVERY = 0.2  # seconds after which the caller's progress is called though nothing was heard
-_MODULE = "loratui.lab.check.checkapart"
-_NICE = 10  # a person is typing meanwhile
 
 
 @dataclass(frozen=True)
@@ -41,25 +29,10 @@ class Checked:
 
 def check_apart(project_file: Path, progress: Progress = quiet) -> Checked:
     """Check a project in a child process. What `progress` raises ends it; LabError when the project is not in order."""
-    with tempfile.TemporaryFile() as errors:
-        child = subprocess.Popen(
-            [sys.executable, "-P", "-m", _MODULE, str(project_file.absolute())],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, cwd="/", env=_environment(),
-        )  # fmt: skip
-        assert child.stdout is not None
-        try:
-            answer = _listen(child.stdout, progress)
-        finally:
-            child.kill()
-            child.wait()
-            child.stdout.close()
-        if answer is None:
-            errors.seek(0)
-            said = errors.read().decode("utf-8", "replace").strip().splitlines()
-            raise LabError(f"{plain(project_file)}: the check broke off: {plain(said[-1] if said else 'no word', 300)}")
-    if "error" in answer:
-        raise LabError(answer["error"])
-    return Checked(tuple(Finding(**finding) for finding in answer["findings"]), tuple(answer["notes"]))
+    found = ask(
+        "loratui.lab.check.checkapart", [project_file.absolute()], f"{plain(project_file)}: the check", progress
+    )
+    return Checked(tuple(Finding(**finding) for finding in found["findings"]), tuple(found["notes"]))
 
 
 def by_image(findings: Iterable[Finding], folder: Path, names: Sequence[tuple[str, str]]) -> dict[str, list[Finding]]:
@@ -83,55 +56,12 @@ def _shown(where: str) -> str:
     return where.encode("utf-8", errors="backslashreplace").decode()
 
 
-def _listen(pipe: IO[bytes], progress: Progress) -> dict[str, Any] | None:
-    """The child's answer, or None when it ended without one."""
-    rest, at = b"", (0, 0)
-    while True:
-        progress(*at)
-        if not select.select([pipe], [], [], _LOOKED_EVERY)[0]:
-            continue
-        data = os.read(pipe.fileno(), 65536)
-        if not data:
-            return None
-        *lines, rest = (rest + data).split(b"\n")
-        for line in lines:
-            message = json.loads(line)
-            if "done" not in message:
-                return dict(message)
-            at = (message["done"], message["total"])
-
-
-def _environment() -> dict[str, str]:
-    root = str(Path(loratui.__file__).parent.parent)
-    path = os.environ.get("PYTHONPATH", "")
-    return {
-        **os.environ,
-        "PYTHONPATH": f"{root}{os.pathsep}{path}" if path else root,
-        "HF_HUB_OFFLINE": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-    }
-
-
 # --- in the child -------------------------------------------------------------------------------------------------
 
 
-def main(project_file: Path, out: IO[str]) -> None:
-    """Check, and write the progress and the answer to `out`."""
-    told = 0.0
-
-    def tell(done: int, total: int) -> None:
-        nonlocal told
-        now = time.monotonic()
-        if done in (0, total) or now - told >= _TOLD_EVERY:
-            told = now
-            _say(out, {"done": done, "total": total})
-
-    try:
-        checked = _check(project_file, tell)
-    except (LabError, OSError) as error:
-        _say(out, {"error": str(error)})
-        return
-    _say(out, {"findings": [asdict(finding) for finding in checked.findings], "notes": list(checked.notes)})
+def _told(progress: Progress) -> dict[str, Any]:
+    checked = _check(Path(sys.argv[1]), progress)
+    return {"findings": [asdict(finding) for finding in checked.findings], "notes": list(checked.notes)}
 
 
 def _check(project_file: Path, progress: Progress) -> Checked:
@@ -147,13 +77,5 @@ def _check(project_file: Path, progress: Progress) -> Checked:
         return Checked(scan.findings, (f"only images and caption files were looked at: {error}",))
 
 
-def _say(out: IO[str], message: dict[str, Any]) -> None:
-    out.write(json.dumps(message) + "\n")
-    out.flush()
-
-
 if __name__ == "__main__":
-    with contextlib.suppress(OSError):
-        os.nice(_NICE)
-    with contextlib.suppress(BrokenPipeError):  # nobody listens any more
-        main(Path(sys.argv[1]), sys.stdout)
+    answer(_told)

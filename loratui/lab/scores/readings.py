@@ -1,0 +1,109 @@
+"""What the measures say of each picture of a run, remembered by the picture's content in `readings.jsonl`.
+
+A picture never changes, so it is measured once. The file only grows, a line a picture; lines that cannot be read are
+measured again, and where it cannot be written, what was measured holds for this time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loratui.lab.errors import LabError
+from loratui.lab.files import append_line
+from loratui.lab.plain import plain
+from loratui.lab.run.runs import RunFolder
+
+VERSION = 1  # of the measures: another one measures anew
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one measure says of one picture."""
+
+    value: str | float | None
+    confidence: float
+    reason: str = ""  # why it is uncertain
+
+    @property
+    def uncertain(self) -> bool:
+        return bool(self.reason)
+
+
+Measures = Mapping[str, Reading]
+
+
+class Readings:
+    """The readings of a run's pictures. `known` needs no numpy; `of` measures what is not known."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self.file = run.path / "readings.jsonl"
+        self._known: dict[str, Measures] = dict(_lines(self.file))
+
+    def known(self, path: Path) -> Measures | None:
+        """What is remembered of a picture, None if it was never measured. OSError when it cannot be read."""
+        return self._known.get(digest(path))
+
+    def of(self, path: Path) -> tuple[str, Measures]:
+        """The picture's digest and what the measures say. LabError when it is no picture."""
+        sha = digest(path)
+        if sha not in self._known:
+            self._known[sha] = told = _measured(path)
+            line = {
+                "v": VERSION,
+                "sha": sha,
+                "measures": {k: [r.value, r.confidence, r.reason] for k, r in told.items()},
+            }
+            with contextlib.suppress(OSError):  # of a run that is only to be looked at
+                append_line(self.file, json.dumps(line))
+        return sha, self._known[sha]
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def pixels(path: Path) -> Any:
+    """uint8 (height, width, 3). LabError when it is no picture."""
+    import numpy as np
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"), np.uint8)
+    except (OSError, ValueError, SyntaxError) as error:  # Pillow says SyntaxError of a broken PNG
+        raise LabError(f"{path}: cannot be read as a picture: {plain(error, 200)}") from error
+
+
+def _measured(path: Path) -> Measures:
+    from loratui.lab.measures import measure
+
+    try:
+        told = measure(pixels(path))
+    except ValueError as error:
+        raise LabError(f"{path}: cannot be measured: {plain(error, 200)}") from error
+    return {name: Reading(_plain(m.value), round(m.confidence, 4), m.reason) for name, m in told.items()}
+
+
+def _plain(value: Any) -> str | float | None:
+    return round(float(value), 6) if isinstance(value, float) else value
+
+
+def _lines(file: Path) -> Iterator[tuple[str, Measures]]:
+    try:
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            table = json.loads(line)
+            if table["v"] == VERSION:
+                yield (
+                    str(table["sha"]),
+                    {str(k): Reading(v[0], float(v[1]), str(v[2])) for k, v in table["measures"].items()},
+                )

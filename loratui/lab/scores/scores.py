@@ -1,0 +1,228 @@
+"""The scores of a run: each expectation at each checkpoint, without and with the LoRA, from the same noise.
+
+Plain objects that are written to `scores.json` in the run folder and read back without numpy, so that the interface
+and the report tell the same numbers. How they are counted is `scoring`'s business.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from loratui.lab.errors import LabError
+from loratui.lab.files import write_atomic
+from loratui.lab.plain import plain
+from loratui.lab.run.runs import RunFolder
+from loratui.lab.scores.statistics import Change, Paired, Rate, Verdict
+
+VERSION = 1  # of the file; another one is counted anew
+ALL = "all of them"  # the name of a score that asks for all expectations of a prompt in one picture
+
+__all__ = [
+    "ALL",
+    "Copies",
+    "Mean",
+    "Moved",
+    "Place",
+    "RunScores",
+    "Score",
+    "as_json",
+    "read_scores",
+    "scores_file",
+    "write_scores",
+]
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a number speaks of: one prompt at one length of denoising, one strength of the LoRA and one checkpoint."""
+
+    prompt: int  # its number in the run
+    text: str  # of the prompt, as it was written: make it plain before it is shown
+    inference_steps: int
+    scale: float
+    step: int
+
+
+@dataclass(frozen=True)
+class Score:
+    """One expectation of one prompt. `seeds` are the paired ones; what was seen is None where it is uncertain."""
+
+    place: Place
+    name: str  # of the measure, or ALL
+    wanted: Any  # as in the prompt's `expect`
+    base: Rate
+    lora: Rate
+    paired: Paired
+    verdict: Verdict
+    seeds: tuple[int, ...]
+    base_seen: tuple[bool | None, ...]
+    lora_seen: tuple[bool | None, ...]
+    later: bool = False  # written into the project after the run was frozen: hindsight
+
+
+@dataclass(frozen=True)
+class Mean:
+    """One measure that is a number, over the seeds of a prompt. `change` is LoRA less base by seed, None below two."""
+
+    place: Place
+    name: str
+    n: int  # pairs in which both could be measured
+    base: float | None
+    lora: float | None
+    change: Change | None
+    lora_middle: Change | None  # the LoRA's own values, with their interval
+    base_middle: Change | None
+
+
+@dataclass(frozen=True)
+class Copies:
+    """How near the pictures of a prompt are to the training images; see `measures.likeness`."""
+
+    place: Place
+    n: int
+    copies: int
+    base_copies: int
+    to_base: float | None  # median distance to the nearest training image over the base's to the same, 1: no nearer
+    to_second: float | None  # median distance to the nearest over that to the second nearest
+    diversity: float  # mean RMSE between two of the pictures, 0..1
+    base_diversity: float | None
+    photocopier: bool
+    seen: str  # a digest of the pictures, by which numbers that still hold are found
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How far the pictures of a prompt have moved from the base's of the same seeds: means over the seeds."""
+
+    place: Place
+    group: str  # one of groups.GROUPS
+    n: int
+    rmse: float  # 0..1
+    lab: float  # CIELAB
+    changed: float  # share of the pixels
+    rmse_middle: Change | None  # the same over seeds with its interval
+    seen: str
+
+
+@dataclass(frozen=True)
+class RunScores:
+    """All numbers of a run. `signature` tells of which pictures; where it is not today's, `scoring.refresh` is due."""
+
+    run: str
+    signature: str
+    unread: tuple[str, ...] = ()  # files that are no pictures any more, with the reason
+    scores: tuple[Score, ...] = ()
+    means: tuple[Mean, ...] = ()
+    copies: tuple[Copies, ...] = ()
+    moved: tuple[Moved, ...] = ()
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The checkpoints at which pictures were measured."""
+        return tuple(sorted({s.place.step for s in self.scores} | {m.place.step for m in self.means}))
+
+    def last(self, scale: float = 1.0) -> tuple[Score, ...]:
+        """The scores of each prompt at the last checkpoint it was drawn at, in the order of the prompts."""
+        newest: dict[tuple[int, int], int] = {}
+        chosen = [score for score in self.scores if score.place.scale == scale]
+        for score in chosen:
+            key = (score.place.prompt, score.place.inference_steps)
+            newest[key] = max(newest.get(key, 0), score.place.step)
+        return tuple(s for s in chosen if s.place.step == newest[s.place.prompt, s.place.inference_steps])
+
+    def curve(self, prompt: int, inference_steps: int, name: str, scale: float = 1.0) -> tuple[Score, ...]:
+        """One expectation against steps."""
+        found = [
+            score
+            for score in self.scores
+            if score.name == name
+            and (score.place.prompt, score.place.inference_steps, score.place.scale) == (prompt, inference_steps, scale)
+        ]
+        return tuple(sorted(found, key=lambda score: score.place.step))
+
+
+def scores_file(run: RunFolder) -> Path:
+    return run.path / "scores.json"
+
+
+def as_json(scores: RunScores) -> dict[str, Any]:
+    """All numbers as JSON has them: infinite ends of intervals are null."""
+    document: dict[str, Any] = _finite({"version": VERSION, **asdict(scores)})
+    return document
+
+
+def write_scores(run: RunFolder, scores: RunScores) -> None:
+    """Replace the file."""
+    write_atomic(scores_file(run), json.dumps(as_json(scores), separators=(",", ":")) + "\n")
+
+
+def read_scores(run: RunFolder) -> RunScores | None:
+    """What was written, None where nothing was, or by another version. LabError for a damaged file."""
+    file = scores_file(run)
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise LabError(f"{file}: cannot be read: {plain(error, 200)}; delete it, and it is counted anew") from error
+    if not isinstance(document, Mapping) or document.get("version") != VERSION:
+        return None
+    try:
+        return RunScores(
+            run=document["run"],
+            signature=document["signature"],
+            unread=tuple(document["unread"]),
+            scores=tuple(_score(table) for table in document["scores"]),
+            means=tuple(_mean(table) for table in document["means"]),
+            copies=tuple(_placed(Copies, table) for table in document["copies"]),
+            moved=tuple(_placed(Moved, t, rmse_middle=_change(t["rmse_middle"])) for t in document["moved"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise LabError(f"{file}: damaged: {plain(error, 200)}; delete it, and it is counted anew") from error
+
+
+def _placed(kind: type[Any], table: Mapping[str, Any], **made: Any) -> Any:
+    names = {field.name for field in fields(kind)} - {"place"} - set(made)
+    return kind(place=Place(**table["place"]), **{name: table[name] for name in names}, **made)
+
+
+def _score(table: Mapping[str, Any]) -> Score:
+    made: Score = _placed(
+        Score,
+        table,
+        base=Rate(**table["base"]),
+        lora=Rate(**table["lora"]),
+        paired=Paired(**table["paired"]),
+        verdict=Verdict(**table["verdict"]),
+        **{name: tuple(table[name]) for name in ("seeds", "base_seen", "lora_seen")},
+    )
+    return made
+
+
+def _mean(table: Mapping[str, Any]) -> Mean:
+    changes = {name: _change(table[name]) for name in ("change", "lora_middle", "base_middle")}
+    made: Mean = _placed(Mean, table, **changes)
+    return made
+
+
+def _change(table: Mapping[str, Any] | None) -> Change | None:
+    if table is None:
+        return None
+    low, high = table["low"], table["high"]
+    low, high = (-float("inf") if low is None else low), (float("inf") if high is None else high)
+    return Change(table["n"], table["estimate"], low, high, table["p"])
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no infinity."""
+    if isinstance(value, float):
+        return value if abs(value) != float("inf") else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
