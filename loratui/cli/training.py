@@ -1,4 +1,7 @@
-"""The verbs that train in this process: --run, --resume, and --worker, which the bench starts."""
+"""The verbs that train: --run, --from, --resume, and --worker, which the bench starts.
+
+One run is trained in this very process; several are series.py's.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loratui.cli.output import command, make_console, print_json, say, tell
+from loratui.lab.errors import LabError
 from loratui.lab.run.runs import RunFolder
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from loratui.lab.run.wanted import Wanted
 
 
 def verb(args: argparse.Namespace) -> int:
@@ -24,6 +30,10 @@ def verb(args: argparse.Namespace) -> int:
         return worker(args.worker)
     if args.resume:
         return resume(args.resume, args.overrides, allow_changes=args.allow_changes, as_json=args.json)
+    if args.from_run:
+        return fork(args.from_run, args.overrides, only_plan=args.plan, as_json=args.json)
+    if args.plan or args.variant or args.all_variants or args.matrix or args.repeats is not None:
+        return several(args)
     return run(args.run, args.overrides, dry=args.dry_run, as_json=args.json)
 
 
@@ -44,6 +54,70 @@ def run(path: Path, overrides: Sequence[str], dry: bool = False, as_json: bool =
         with tempfile.TemporaryDirectory(prefix="loratui-dry-run-") as folder:
             return _work(new_run(project, model, report, overrides, Path(folder)), console, as_json, dry=True)
     return _work(new_run(project, model, report, overrides), console, as_json)
+
+
+def several(args: argparse.Namespace) -> int:
+    """--run with variants, the matrix or repeats: what is left of them, one after the other. With --plan, what would
+    be trained."""
+    from loratui.cli.plans import plan_json, print_plan
+    from loratui.lab.run.series import EVERY, series_plan, wanted_runs
+
+    if args.variant and args.all_variants:
+        raise LabError("--variant and --all-variants: all are trained anyway; leave out one of them")
+    variants = [EVERY] if args.all_variants else args.variant
+    repeats = 1 if args.repeats is None else args.repeats
+    wanted = wanted_runs(args.run, args.overrides, variants, args.matrix, repeats)
+    console = make_console(args.json)
+    if args.plan:
+        # Without any of them --run makes a new run each time, also where there is one.
+        plan = series_plan(wanted, again=not (variants or args.matrix or args.repeats is not None))
+        if args.json:
+            print_json(plan_json(plan))
+        else:
+            print_plan(console, plan)
+        return 2 if plan.errors else 0
+    if args.dry_run:
+        return _try_out(wanted, console, args.json)
+    from loratui.cli.series import train_series
+
+    return train_series(wanted, console, args.json)
+
+
+def _try_out(wanted: Sequence[Wanted], console: Console, as_json: bool) -> int:
+    import tempfile
+
+    from loratui.cli.plans import print_plan
+    from loratui.lab.run.series import freeze_looked, refuse_errors, series_plan
+
+    if len(wanted) > 1:
+        raise LabError(f"--dry-run tries one run, and these are {len(wanted)}; name one variant, and no repeats")
+    plan = series_plan(wanted, again=True)
+    assert plan.look is not None
+    print_plan(console, plan)
+    refuse_errors(plan.look, wanted[0].project)
+    with tempfile.TemporaryDirectory(prefix="loratui-dry-run-") as folder:
+        return _work(freeze_looked(plan.look.runs[0], Path(folder)), console, as_json, dry=True)
+
+
+def fork(which: Path, overrides: Sequence[str], only_plan: bool = False, as_json: bool = False) -> int:
+    """--from: a run again with something changed, after saying what differs; with --plan it is only said."""
+    from loratui.cli.plans import plan_json, print_plan
+    from loratui.lab.run.forking import look_at_fork
+
+    place = which.expanduser().absolute()
+    parent = RunFolder(place.parent if place.name == "run.toml" else place)
+    if not parent.is_frozen:
+        raise LabError(f"{which}: this is not a run; give the folder of one, such as projects/grey/runs/…")
+    asked = look_at_fork(parent, overrides)
+    console = make_console(as_json)
+    if only_plan and as_json:
+        print_json({**plan_json(asked.plan), "parent": parent.id, "changes": list(asked.changes)})
+    else:
+        print_plan(console, asked.plan, f"the run {parent.id}")
+        say(console, [note for note in asked.notes if note.startswith("note: ")])
+    if only_plan:
+        return 2 if asked.plan.errors else 0
+    return _work(asked.freeze(), console, as_json)
 
 
 def resume(which: Path, overrides: Sequence[str], allow_changes: bool = False, as_json: bool = False) -> int:

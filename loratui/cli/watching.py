@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,7 +119,7 @@ def attach(which: Path, as_json: bool = False) -> int:
     watcher = Watcher(console, run, read_record(run).plan, pictures="none")
     try:
         with watcher:
-            end = _follow(run, watcher)
+            end = follow(run, watcher)
     except KeyboardInterrupt:
         state = read_state(run)
         if state.is_final:
@@ -132,18 +133,24 @@ def attach(which: Path, as_json: bool = False) -> int:
     from loratui.cli.training import tell_end
 
     tell_end(run, console, end, as_json)
-    return _exit_code(end)
+    return exit_code_of(end)
 
 
-def _follow(run: RunFolder, watcher: Watcher) -> Event | None:
-    """Feed the log to the watcher until the run is over; returns its last event, None where no worker wrote one."""
+def follow(
+    run: RunFolder, watcher: Watcher, offset: int = 0, looked: Callable[[], object] = lambda: None
+) -> Event | None:
+    """Feed the log, from `offset` on, to the watcher until the run is over.
+
+    Returns its last event, None where no worker wrote one. `looked` is called each time before the log is looked at.
+    """
     from loratui.lab.run.events import read_events
     from loratui.lab.run.lock import is_locked
     from loratui.lab.run.runs import FINAL
     from loratui.lab.run.story import Story
 
-    offset, end = 0, None
+    end: Event | None = None
     while True:
+        looked()
         alive = is_locked(run.lock_file)  # first: what a worker that ends wrote last is read below
         while True:
             before = offset
@@ -180,7 +187,7 @@ def _tell_dead(run: RunFolder, console: Console, as_json: bool) -> int:
     return 1
 
 
-def _exit_code(end: Event) -> int:
+def exit_code_of(end: Event) -> int:
     """What `--run` exited with."""
     code = end.get("exit_code")
     if isinstance(code, int):

@@ -44,7 +44,7 @@ class CheckedImage:
 
 @dataclass(frozen=True)
 class Setup:
-    """One thing that can be trained: the project as written (no `variant`), or with one of its variants."""
+    """One thing that can be trained: the project (as written where there is no `variant`), or one of its variants."""
 
     settings: Settings
     checked: tuple[CheckedImage, ...]
@@ -100,8 +100,11 @@ def setups(
     """The project and its variants, each with the findings of a dataset that was read for it first."""
     scanned: dict[tuple[Path, str, int], Scan] = {}
     tokens = _remembered(tokenizer)
-    for variant in (None, *project.variants):
-        settings = variant_settings(project, variant) if variant else project.settings
+    for variant in (project.variant, *project.variants):
+        if variant is None or variant is project.variant:
+            settings = project.settings
+        else:
+            settings = variant_settings(project, variant)
         place = _place(project.dataset_folder(settings), settings.dataset)
         is_new = place not in scanned
         if is_new:

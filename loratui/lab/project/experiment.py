@@ -7,13 +7,14 @@ checked for themselves; what they mean on top of the project's own settings is w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from loratui.lab.dataset.captions import edit_tags
 from loratui.lab.project.checking import check, check_document, check_table, near_words, unknown_words
+from loratui.lab.project.prompts import edit_line
 from loratui.lab.project.schema import KeyPath, Problem, rules_of, setting, show
-from loratui.lab.project.settings import RULES, TABLES
+from loratui.lab.project.settings import RULES, TABLES, Prompt, Settings
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,11 @@ class Variant:
         form_words="up to 64 letters, digits, dots, dashes and underscores",
         required=True,
     )
-    replace_tags: Mapping[str, str] = setting({}, 'Tags of the captions to replace: { myshape = "monster" }.')
+    replace_tags: Mapping[str, str] = setting(
+        {},
+        'Whole tags of the captions to replace: { myshape = "monster" }. Prompts and dataset.trigger follow, unless '
+        "the variant has its own.",
+    )
     drop_tags: tuple[str, ...] = setting((), "Tags to leave out of the captions.")
     add_tags: tuple[str, ...] = setting((), "Tags to put at the end of every caption that lacks them.")
     overrides: Mapping[str, Any] = field(default_factory=dict)  # settings under their dotted keys
@@ -53,6 +58,34 @@ CLAIM_RULES = rules_of(Claim, "claim")
 def variant_caption(caption: str, variant: Variant) -> str:
     """The caption as the variant trains it: whole tags replaced, dropped, added; verbatim when nothing applies."""
     return edit_tags(caption, variant.replace_tags, variant.drop_tags, variant.add_tags)
+
+
+def variant_prompts(settings: Settings, variant: Variant, over: Mapping[str, Any]) -> Settings:
+    """The settings with the tags that the variant replaces replaced in prompts and trigger, where `over` has none.
+
+    A prompt that becomes the same as another is drawn once.
+    """
+    if not variant.replace_tags:
+        return settings
+
+    def edited(text: str) -> str:
+        return edit_tags(text, variant.replace_tags)
+
+    sample, dataset = settings.sample, settings.dataset
+    if "sample.prompt" not in over and "sample.prompts" not in over:
+        tables: list[Prompt] = []
+        for prompt in sample.prompt:
+            new = replace(prompt, text=edited(prompt.text))
+            twin = next((i for i, old in enumerate(tables) if replace(old, expect=new.expect) == new), None)
+            if twin is None:
+                tables.append(new)
+            elif not tables[twin].expect:
+                tables[twin] = new
+        lines = tuple(dict.fromkeys(edit_line(line, edited) for line in sample.prompts))
+        sample = replace(sample, prompt=tuple(tables), prompts=lines)
+    if "dataset.trigger" not in over:
+        dataset = replace(dataset, trigger=edited(dataset.trigger))
+    return replace(settings, sample=sample, dataset=dataset)
 
 
 def read_variants(value: Any, problems: list[Problem]) -> tuple[Variant, ...]:

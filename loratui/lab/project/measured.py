@@ -23,7 +23,7 @@ from loratui.lab.project.settings import Settings, settings_from_dict
 from loratui.lab.run.runs import RunFolder, list_runs
 
 _HEAD, _TAIL = 32_768, 262_144  # bytes of a log that are read: how it began, and how it went of late
-_RUNS = 40  # looked at
+_RUNS, _PROJECTS = 40, 20  # looked at
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,15 @@ def measured(folders: Iterable[Path]) -> list[Measured]:
             if one is not None:
                 found.append(one)
     return found
+
+
+def measured_near(project: Path) -> list[Measured]:
+    """What runs of the project took here, and then those of the projects beside it."""
+    try:
+        beside = [place for place in sorted(project.parent.iterdir()) if place != project and (place / "runs").is_dir()]
+    except OSError:
+        beside = []
+    return measured([project, *beside[:_PROJECTS]])
 
 
 def measure(run: RunFolder) -> Measured | None:

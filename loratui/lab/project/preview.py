@@ -210,6 +210,7 @@ def _against(project: Project, report: Report, against: Path) -> Against:
     from loratui.lab.run.records import Frozen, compare_records, factors
     from loratui.lab.run.resuming import as_known_now
     from loratui.lab.run.runs import RunFolder
+    from loratui.lab.run.trained import said_by_others
 
     run = RunFolder(against)
     base = project.settings.base
@@ -223,7 +224,7 @@ def _against(project: Project, report: Report, against: Path) -> Against:
     captions = [difference for difference in differences if difference.kind == "caption"]
     tokens = _reader(model.path / "tokenizer", project.settings.dataset.shuffle_tags)
     same = bool(captions) and all(tokens(str(change.a)) == tokens(str(change.b)) for change in captions)
-    ignored = _said_by_others({difference.key for difference in differences})
+    ignored = said_by_others(difference.key for difference in differences)
     counted = [
         difference
         for difference in differences
@@ -234,13 +235,6 @@ def _against(project: Project, report: Report, against: Path) -> Against:
     found = factors(counted)
     lines = [difference.text for difference in counted if factors([difference])]
     return Against(run.id, tuple(found), tuple(lines), same)
-
-
-def _said_by_others(keys: set[str]) -> set[str]:
-    """What cannot be changed alone counts once: epochs with steps, learning rates with the optimizer (as in setups)."""
-    rates = {"settings.train.learning_rate", "settings.train.text_encoder_learning_rate"}
-    found = {"settings.train.epochs"} if {"settings.train.steps", "settings.train.epochs"} <= keys else set()
-    return found | (rates if "settings.train.optimizer" in keys else set())
 
 
 def _reader(tokenizer: Path, shuffled: bool) -> Any:

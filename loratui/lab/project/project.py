@@ -23,6 +23,7 @@ from loratui.lab.project.experiment import (
     read_matrix,
     read_variants,
     variant_caption,
+    variant_prompts,
 )
 from loratui.lab.project.layers import Conflict, Layer, conflicts, layered
 from loratui.lab.project.schema import KeyPath, Problem, printable
@@ -48,6 +49,7 @@ class Project:
     matrix: Matrix = field(default_factory=dict)
     given: Layer = field(default_factory=dict)  # by the file
     overrides: Layer = field(default_factory=dict)  # by --set
+    variant: Variant | None = None  # that the settings are those of, and that changes the captions; None: as written
 
     def dataset_folder(self, settings: Settings | None = None) -> Path:
         """The folder that `dataset.path` speaks of, of these settings or of the project's own."""
@@ -59,9 +61,13 @@ def settings_with(project: Project, changes: Layer) -> Settings:
     return build(layered(project.given, changes, project.overrides))
 
 
-def variant_settings(project: Project, variant: Variant) -> Settings:
-    """The settings a variant is trained with. Its captions are `variant_caption`'s."""
-    return settings_with(project, variant.overrides)
+def variant_settings(project: Project, variant: Variant, further: Layer | None = None) -> Settings:
+    """The settings a variant is trained with, with `further` ones over its own. Its captions are `variant_caption`'s.
+
+    Tags that it replaces in the captions it replaces in the prompts too, and in the trigger, unless it has its own.
+    """
+    over = layered(variant.overrides, further or {})
+    return variant_prompts(settings_with(project, over), variant, over)
 
 
 def load_project(path: Path, overrides: Sequence[str] = ()) -> Project:

@@ -20,17 +20,15 @@ from pathlib import Path
 from typing import Literal
 
 import loratui
-from loratui.lab.check.check import Report
 from loratui.lab.errors import LabError
 from loratui.lab.plain import plain
-from loratui.lab.project.project import Project, load_project
 from loratui.lab.run import requests
+from loratui.lab.run.forking import look_at_fork
 from loratui.lab.run.lock import holder, is_locked
-from loratui.lab.run.record import frozen_project
-from loratui.lab.run.records import Frozen, compare_records, factors
-from loratui.lab.run.resuming import as_known_now, find_unfinished, project_file, reconcile, refuse_finished
+from loratui.lab.run.resuming import find_unfinished, reconcile, refuse_finished, take_up
 from loratui.lab.run.runs import RunFolder, read_state
-from loratui.lab.run.starting import examined, frozen_run, new_run
+from loratui.lab.run.series import freeze_looked, freeze_wanted, refuse_errors, series_plan
+from loratui.lab.run.wanted import Wanted, wanted_runs
 
 START_SECONDS = 60.0  # a machine that swaps may need long to import Python's own modules
 KILL_SECONDS = 10.0
@@ -65,7 +63,7 @@ def start(run: RunFolder) -> int:
         process = subprocess.Popen(
             # -P: no folder that happens to be the current one may hide a module.
             [sys.executable, "-P", "-m", "loratui", "--worker", str(run.path)],
-            stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, cwd="/", env=_environment(),
+            stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, cwd="/", env=child_environment(),
             start_new_session=True,
         )  # fmt: skip
     deadline = time.monotonic() + START_SECONDS
@@ -81,10 +79,39 @@ def start(run: RunFolder) -> int:
 
 def start_project(file: Path, overrides: Sequence[str] = ()) -> RunFolder:
     """Check a project, freeze a run of it and start a worker on that. LabError as for `--run`; nothing is left then."""
-    project = load_project(file, overrides)
-    model, report = examined(project)
-    _refuse_errors(project, report)
-    return _start_new(new_run(project, model, report, overrides))
+    return _start_new(freeze_wanted(wanted_runs(file, overrides)[0]))
+
+
+def start_wanted(wanted: Sequence[Wanted]) -> list[RunFolder]:
+    """Start what is left of a series: each run has a worker of its own, and they wait for the device in this order.
+
+    All are looked at and frozen before the first begins. What is finished or being trained already is left alone, and
+    what is unfinished is gone on with. Returns the runs that were started. LabError when the check finds errors, and
+    nothing is started then; or when a worker ends at once: those started before it go on.
+    """
+    plan = series_plan(wanted)
+    assert plan.look is not None
+    refuse_errors(plan.look, wanted[0].project)
+    started: list[RunFolder] = []
+    fresh: list[RunFolder] = []
+    for row, looked, made in zip(plan.rows, plan.look.runs, plan.made, strict=True):
+        if row.state == "finished" or (made is not None and made.alive):
+            continue
+        if made is not None:
+            take_up(made.run, looked.record)
+            started.append(made.run)
+        else:
+            started.append(freeze_looked(looked))
+            fresh.append(started[-1])
+    for place, run in enumerate(started):
+        try:
+            _start_new(run) if run in fresh else start(run)
+        except BaseException:
+            for other in started[place + 1 :]:
+                if other in fresh:
+                    shutil.rmtree(other.path, ignore_errors=True)
+            raise
+    return started
 
 
 def resume(run: RunFolder, allow_changes: bool = False, overrides: Sequence[str] = ()) -> list[str]:
@@ -104,37 +131,8 @@ def fork(run: RunFolder, overrides: Sequence[str] = ()) -> tuple[RunFolder, list
     The new record says its parent and what differs (`run.parent`, `run.changes_from_parent`). Returned with it are
     lines worth reading: what changed, and a warning where that is more than one factor. LabError when nothing differs.
     """
-    before = as_known_now(Frozen.read(run))
-    file = project_file(run)
-    if not file.is_file():
-        raise LabError(f"{plain(file)}: the project of this run is gone, so there is nothing to run again")
-    every = _last_of_each([*before.record["run"].get("overrides", []), *overrides])
-    project = load_project(file, every)
-    model, report = examined(project)
-    now = frozen_project(project, model, {}, report.base.scan)
-    differences = compare_records(before, now)
-    asked = [d for d in differences if d.kind not in ("version", "machine") and factors([d])]
-    if not asked:
-        raise LabError(
-            f"{plain(run.path)}: nothing differs from this run, and the same run again shows nothing new; "
-            "change one thing, in the project or with KEY=VALUE"
-        )
-    _refuse_errors(project, report)
-    changes = [difference.text for difference in asked]
-    said = {**now.record["run"], "overrides": every, "parent": run.id, "changes_from_parent": changes}
-    child = frozen_run(Frozen({**now.record, "run": said}, now.captions), project.name, run.project_folder)
-    notes = [f"differs from {run.id}: {change}" for change in changes]
-    count = len(factors(asked))
-    if count > 1:
-        notes.append(f"warning: {count} factors differ from the parent; what shows cannot be put down to one of them")
-    notes += [f"note: not as for the parent: {d.text}" for d in differences if d.kind in ("version", "machine")]
-    return _start_new(child), notes
-
-
-def _refuse_errors(project: Project, report: Report) -> None:
-    if report.errors:
-        faults = "".join(f"\n  {plain(f.where)}: {plain(f.message)}; {plain(f.remedy)}" for f in report.errors)
-        raise LabError(f"{plain(project.file)}: nothing was started: mend this first:{faults}")
+    asked = look_at_fork(run, overrides)
+    return _start_new(asked.freeze()), list(asked.notes)
 
 
 def _start_new(run: RunFolder) -> RunFolder:
@@ -147,12 +145,7 @@ def _start_new(run: RunFolder) -> RunFolder:
     return run
 
 
-def _last_of_each(overrides: Sequence[str]) -> list[str]:
-    """Without those that a later one of the same key overrides."""
-    return list({override.partition("=")[0].strip(): override for override in overrides}.values())
-
-
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """Ours, so that the worker finds the same models, cache and packages; a crash in native code leaves a traceback."""
     environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}
     for name in _PATHS:

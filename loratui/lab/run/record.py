@@ -12,7 +12,7 @@ import platform
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,7 +24,7 @@ from loratui.lab.dataset.dataset import Scan, TrainingImage, scan_dataset
 from loratui.lab.errors import LabError
 from loratui.lab.models import ModelFolder, model_facts, model_hash
 from loratui.lab.project.plan import Plan, plan
-from loratui.lab.project.project import Project
+from loratui.lab.project.project import Project, variant_caption
 from loratui.lab.project.settings import ResolvedPrompt, Settings, settings_from_dict, settings_to_dict
 from loratui.lab.run.records import Frozen
 from loratui.lab.run.runs import RunFolder
@@ -84,7 +84,6 @@ class Record:
 
     def sized(self, prompts: tuple[ResolvedPrompt, ...]) -> tuple[ResolvedPrompt, ...]:
         """Prompts with their picture sizes filled in and rounded to what the model can draw."""
-        from dataclasses import replace
 
         def fit(size: int) -> int:
             return max(self.align, round((size or self.resolution) / self.align) * self.align)
@@ -140,13 +139,16 @@ def frozen(
 
 
 def frozen_project(project: Project, model: ModelFolder, extra: Mapping[str, Any], scan: Scan | None = None) -> Frozen:
-    """The record of a run of a project's own settings. `scan` is its dataset where it was read already."""
+    """The record of a run of a project's settings. `scan` is its dataset where it was read already."""
     settings = project.settings
     scan = scan or scan_dataset(project.dataset_folder(), settings.dataset)
     facts = model_facts(model)
     resolution = settings.dataset.resolution or facts.resolution
     sizes = training_sizes(scan.images, settings.dataset, resolution, facts.align)
-    return frozen(project.name, settings, list(zip(scan.images, sizes, strict=True)), model,
+    images = scan.images
+    if project.variant is not None:
+        images = tuple(replace(image, caption=variant_caption(image.caption, project.variant)) for image in images)
+    return frozen(project.name, settings, list(zip(images, sizes, strict=True)), model,
                   {"project_file": str(project.file.absolute()), **extra})  # fmt: skip
 
 

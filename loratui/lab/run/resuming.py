@@ -15,16 +15,19 @@ from typing import Any
 from loratui.lab.errors import LabError
 from loratui.lab.models import inspect_model, model_hash
 from loratui.lab.plain import plain
-from loratui.lab.project.project import Project, load_project
+from loratui.lab.project.project import Project
 from loratui.lab.project.settings import settings_from_dict, settings_to_dict
 from loratui.lab.run.lock import RunLock, is_locked
 from loratui.lab.run.record import Record, frozen_project, read_record
 from loratui.lab.run.records import Difference, Frozen, compare_records, factors
 from loratui.lab.run.runs import RunFolder, RunState, list_runs, read_state, resumes
 from loratui.lab.run.starting import examined
+from loratui.lab.run.wanted import VariantGone, wanted_again
 
 # What gives the saved weights and the optimiser's numbers their shapes.
 _SHAPES = ("lora.rank", "lora.targets", "lora.text_encoder", "train.optimizer")
+# Of a record's table `run`, what is said anew when it is frozen again; the rest is kept.
+_MADE_AGAIN = ("project", "command", "project_file", "overrides", "variant", "repeat", "matrix")
 
 
 # -- which run --------------------------------------------------------------------------------------------------------
@@ -99,13 +102,16 @@ def reconcile(run: RunFolder, overrides: Sequence[str], allow_changes: bool) -> 
     record, before = read_record(run), as_known_now(Frozen.read(run))
     file = project_file(run)
     if not file.is_file():
-        return _without_project(run, record, file, overrides)
+        return _without_project(run, record, f"{plain(file)} is gone", overrides)
     said = before.record["run"]
-    every = [*said.get("overrides", []), *overrides]
-    project = load_project(file, every)
+    try:
+        wanted = wanted_again(run, file, overrides)
+    except VariantGone as gone:
+        return _without_project(run, record, gone, overrides)
+    project = wanted.project
     model, report = examined(project)
-    kept = {key: value for key, value in said.items() if key not in ("project", "command", "project_file")}
-    now = frozen_project(project, model, {**kept, "overrides": every}, report.base.scan)
+    kept = {key: value for key, value in said.items() if key not in _MADE_AGAIN}
+    now = frozen_project(project, model, {**kept, **wanted.identity}, report.base.scan)
     found = _sorted(compare_records(before, now))
     state = read_state(run)
     _refuse_timed_out(run, state, record, project)
@@ -152,14 +158,26 @@ def _listed(lines: Sequence[str]) -> str:
     return "".join(f"\n  {line}" for line in lines)
 
 
-def _without_project(run: RunFolder, record: Record, file: Path, overrides: Sequence[str]) -> list[str]:
+def take_up(run: RunFolder, now: Frozen) -> list[str]:
+    """Get a run ready to go on that trains what `now` says, as it was frozen; returns lines worth reading.
+
+    What it draws and logs stays as it was. Where its files were moved, its record says where they are now.
+    """
+    before = Frozen.read(run)
+    said = {**before.record["run"], "project_file": now.record["run"]["project_file"]}
+    return _follow(
+        run, before, Frozen({**now.record, "run": said, "settings": before.record["settings"]}, now.captions)
+    )
+
+
+def _without_project(run: RunFolder, record: Record, why: object, overrides: Sequence[str]) -> list[str]:
     """The record alone is enough to go on, as long as the base model is the same; the worker looks at the images."""
     if overrides:
-        raise LabError(f"{run.record_file}: its project {file} is gone, so --set has nothing to override")
+        raise LabError(f"{run.record_file}: {plain(why)}, so --set has nothing to override")
     model = inspect_model(record.model.name, record.model.path, record.model.variant)
     if model_hash(model) != record.hashes:
         raise LabError(f"{model.path}: the base model changed since this run began; put the old one back")
-    return [f"{plain(file)} is gone; going on with the settings in {plain(run.record_file)}"]
+    return [f"{plain(why)}; going on with the settings in {plain(run.record_file)}"]
 
 
 def _refuse_timed_out(run: RunFolder, state: RunState, record: Record, project: Project) -> None:
