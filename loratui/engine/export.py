@@ -25,6 +25,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as dump_tensors
 from torch import nn
 
+from loratui.engine.cells import payload_hash as payload_hash
 from loratui.lab.errors import LabError
 from loratui.lab.files import write_atomic
 
@@ -163,13 +164,7 @@ def from_kohya(tensors: Mapping[str, torch.Tensor], module_names: Iterable[str])
     module_names: the model's modules as Weights keys. They tell which underscores were dots; names the file does
     not use are no matter. Raises LabError for keys that are not plain kohya LoRA or fit no module.
     """
-    modules: dict[str, dict[str, torch.Tensor]] = {}
-    for key, tensor in tensors.items():
-        stem, _, field = key.partition(".")
-        if not stem.startswith(("lora_unet_", "lora_te")) or field not in FIELDS:
-            raise LabError(f"'{key}' is not a kohya LoRA key (lora_unet_… or lora_te_…, then .{', .'.join(FIELDS)})")
-        modules.setdefault(stem.replace("lora_te1_", "lora_te_", 1), {})[field] = tensor
-
+    modules = _by_stem(tensors)
     candidates: dict[str, list[str]] = {}
     for name in module_names:
         candidates.setdefault(kohya_name(name), []).append(name)
@@ -185,6 +180,11 @@ def from_kohya(tensors: Mapping[str, torch.Tensor], module_names: Iterable[str])
             raise LabError(f"{stem} could be any of {', '.join(candidates[stem])}")
         weights[candidates[stem][0]] = _pair(stem, found)
     return weights
+
+
+def kohya_pairs(tensors: Mapping[str, torch.Tensor]) -> Weights:
+    """The same by kohya name, for who has no model at hand: `lora_te1_` is `lora_te_`, all is fp32."""
+    return {stem: _pair(stem, found) for stem, found in _by_stem(tensors).items()}
 
 
 # Files
@@ -210,34 +210,46 @@ def save_lora(path: Path, weights: Weights, metadata: Mapping[str, str], dtype: 
 
 def load_lora(path: Path, module_names: Iterable[str]) -> tuple[Weights, dict[str, str]]:
     """Read a kohya LoRA file: its weights (see from_kohya) and its metadata. Raises LabError naming the file."""
-    try:
-        data = path.read_bytes()
-        tensors = load_tensors(data)
-        header, _ = _split(data)
-    except FileNotFoundError:
-        raise LabError(f"{path}: no such LoRA file") from None
-    except (SafetensorError, ValueError, OSError) as error:
-        raise LabError(f"{path}: cannot be read as a .safetensors file ({error})") from error
+    tensors, header, _ = _read(path)
     try:
         return from_kohya(tensors, module_names), dict(header.get("__metadata__", {}))
     except LabError as error:
         raise LabError(f"{path}: {error}") from error
 
 
-def payload_hash(path: Path) -> str:
-    """sha256 of the tensor bytes alone: the identity of a LoRA, unmoved by edits of its metadata.
-
-    It is kohya's `sshs_model_hash`; its first 12 digits are what A1111 writes under "Lora hashes".
-    """
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        file.seek(8 + int.from_bytes(file.read(8), "little"))
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+def load_pairs(path: Path) -> tuple[Weights, str]:
+    """Read a kohya LoRA file without its model: see kohya_pairs, and its payload_hash. Raises LabError likewise."""
+    tensors, _, payload = _read(path)
+    try:
+        return kohya_pairs(tensors), hashlib.sha256(payload).hexdigest()
+    except LabError as error:
+        raise LabError(f"{path}: {error}") from error
 
 
 # Helpers
+
+
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any], bytes]:
+    """The tensors, the header and the payload of a file."""
+    try:
+        data = path.read_bytes()
+        tensors = load_tensors(data)
+        return tensors, *_split(data)
+    except FileNotFoundError:
+        raise LabError(f"{path}: no such LoRA file") from None
+    except (SafetensorError, ValueError, OSError) as error:
+        raise LabError(f"{path}: cannot be read as a .safetensors file ({error})") from error
+
+
+def _by_stem(tensors: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
+    """The file's tensors by module and field. LabError for a key that is not plain kohya LoRA."""
+    modules: dict[str, dict[str, torch.Tensor]] = {}
+    for key, tensor in tensors.items():
+        stem, _, field = key.partition(".")
+        if not stem.startswith(("lora_unet_", "lora_te")) or field not in FIELDS:
+            raise LabError(f"'{key}' is not a kohya LoRA key (lora_unet_… or lora_te_…, then .{', .'.join(FIELDS)})")
+        modules.setdefault(stem.replace("lora_te1_", "lora_te_", 1), {})[field] = tensor
+    return modules
 
 
 def _layers(models: Mapping[str, nn.Module], adapter: str) -> Iterator[tuple[str, LoraLayer]]:

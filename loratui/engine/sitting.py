@@ -253,12 +253,13 @@ class Sitting:
         )
 
     def _probe(self, done: int) -> None:
-        loss = self.task.probe()
+        loss, each = self.task.probe()
         if self.progress.first_probe is None:
             self.progress.first_probe = loss
         self.progress.last_probe = loss
         if self.main:
-            self.log.emit("probe", step=done, loss=round(loss, 6))
+            timesteps, losses = [t for t, _ in each], [round(one, 6) for _, one in each]
+            self.log.emit("probe", step=done, loss=round(loss, 6), timesteps=timesteps, losses=losses)
         self.read_at = time.monotonic()
 
     # -- what is kept -----------------------------------------------------------------------------------------
@@ -329,6 +330,10 @@ class Sitting:
                 drawn.append(picture)
                 if picture.cell.scale is not None:
                     self.log.emit("sample", step=step, path=str(picture.path))
+            if any(prompt.expect for prompt in self.record.prompts):
+                from loratui.lab.scores.scoring import refresh
+
+                refresh(self.run)  # before the sheet, which tells viewers that all is there
             title = " · ".join(text for text in (self.record.project, self.record.question) if text)
             self.sheets = write_sheets(self.run, in_sheet_order(drawn, wanted), title, step)
             for sheet in self.sheets:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -64,25 +64,32 @@ class Captions:
         if self.trained:
             return list(self.family.token_ids(texts))
         with torch.no_grad():
+            # One at a time: among others a text would be encoded to other last bits, and its pictures with it.
             found = self.cache.fill(
                 [self.cache.key("states", text, self.encoder_hash) for text in texts],
-                lambda chunk: self.family.encode_tokens(self.family.token_ids([texts[i] for i in chunk])),
+                lambda chunk: [self.family.encode_tokens(self.family.token_ids([texts[i]]))[0] for i in chunk],
             )
         return [states.to(self.family.device) for states in found]
 
 
 @dataclass
-class Task:
-    """Everything the loop needs."""
+class Adapted:
+    """A base model with LoRA layers in it: all that drawing needs."""
 
     record: Record
     family: Family
-    accelerator: Accelerator
     models: dict[str, nn.Module]
+    captions: Captions
+
+
+@dataclass
+class Task(Adapted):
+    """Everything the loop needs."""
+
+    accelerator: Accelerator
     optimizer: torch.optim.Optimizer
     order: Order
     plan: Plan
-    captions: Captions
     tables: dict[tuple[tuple[int, int], bool], torch.Tensor]  # by bucket and mirrored: latents of its images, stacked
     rows: list[int] = field(default_factory=list)  # by image: its row in its bucket's table
     probe_rows: list[int] = field(default_factory=list)
@@ -146,8 +153,11 @@ class Task:
         return error.mean()
 
     @torch.no_grad()
-    def probe(self) -> float:
-        """Mean squared error on fixed images, noise and timesteps: comparable between steps and between runs."""
+    def probe(self) -> tuple[float, list[tuple[int, float]]]:
+        """Mean squared error on fixed images, noise and timesteps: comparable between steps and between runs.
+
+        All together, and by timestep.
+        """
         with adapter.strength(self.models, 1.0):
             size = self.images[self.probe_rows[0]].bucket
             latents = torch.stack([self.tables[size, False][self.rows[i]] for i in self.probe_rows])
@@ -164,7 +174,15 @@ class Task:
                 noisy = self.family.add_noise(batch.latents, batch.noise, batch.timesteps)
                 predicted = self.family.predict(noisy, batch.timesteps, states)
             target = self.family.target(batch.latents, batch.noise, batch.timesteps)
-            return float((predicted - target).square().mean())
+            errors = (predicted - target).square()
+            each = zip(draw.timesteps.tolist(), errors.mean(dim=(1, 2, 3)).tolist(), strict=True)
+            return float(errors.mean()), list(each)
+
+
+def adapt(record: Record, family: Family) -> Adapted:
+    """The model with fresh LoRA layers. The dataset is not looked at."""
+    captions = Captions(family, TensorCache("captions"), record.encoder_hash, record.settings.lora.text_encoder)
+    return Adapted(record, family, adapter.inject(family, record.settings.lora, record.settings.train.seed), captions)
 
 
 def prepare(record: Record, family: Family, accelerator: Accelerator, say: Callable[[str], None]) -> Task:
@@ -172,8 +190,8 @@ def prepare(record: Record, family: Family, accelerator: Accelerator, say: Calla
     settings = record.settings
     latents = TensorCache("latents")
     tables, rows = _latent_tables(record, family, latents, say)
-    captions = Captions(family, TensorCache("captions"), record.encoder_hash, settings.lora.text_encoder)
-    models = adapter.inject(family, settings.lora, settings.train.seed)
+    adapted = adapt(record, family)
+    models, captions = adapted.models, adapted.captions
     if settings.train.gradient_checkpointing:
         family.gradient_checkpointing()
     if not settings.lora.text_encoder:
@@ -191,7 +209,7 @@ def prepare(record: Record, family: Family, accelerator: Accelerator, say: Calla
     )
     first = [i for i, size in enumerate(sizes) if size == sizes[0]]
     probe_rows = [first[k % len(first)] for k in range(PROBE_SAMPLES)]
-    return Task(record, family, accelerator, models, built, order, record.plan, captions, tables, rows, probe_rows)
+    return Task(record, family, models, captions, accelerator, built, order, record.plan, tables, rows, probe_rows)
 
 
 def _latent_tables(
@@ -221,6 +239,15 @@ def _encode(
 ) -> torch.Tensor:
     stack = np.stack([load_pixels(Path(record.images[members[i]].path), *size) for i in chunk])
     return family.encode_images(stack[:, :, ::-1] if flip else stack)
+
+
+def reconstruct(record: Record, family: Family, image: FrozenImage) -> np.ndarray:
+    """uint8 (height, width, 3): a training image as the autoencoder gives it back, at the size of training."""
+    one, cache = replace(record, images=(image,)), TensorCache("latents")
+    check_images(one)
+    keys = [cache.key(image.sha256, image.bucket, False, record.vae_hash)]
+    [latents] = cache.fill(keys, partial(_encode, one, family, [0], image.bucket, False))
+    return family.decode(latents[None])[0]
 
 
 def check_images(record: Record) -> None:

@@ -24,7 +24,8 @@ from loratui.lab.run.runs import RunFolder
 
 _PICTURE = re.compile(r"p(\d{2,6})-seed(\d{1,20})-steps(\d{1,6})-(?:base|scale(-?\d+(?:\.\d+)?(?:e[-+]\d+)?))\.png")
 _STEP = re.compile(r"step-(\d{6,12})")
-_SHEET = re.compile(r"sheet-step-(\d{1,12})(?:-(\d{1,6}))?\.png")
+# The run's own sheet of a step, and those of pictures that somebody asked for, each of one page or several.
+_SHEET = re.compile(r"sheet-step-(\d{1,12})(?:-asked-([0-9a-f]{8}))?(?:-(\d{1,6}))?\.png")
 _FRESH_NS = 2 * 10**9  # a folder changed this recently may change again without a new time stamp
 
 Axis = Literal["seed", "prompt", "step", "inference_steps", "scale"]
@@ -85,18 +86,18 @@ class Gallery:
             return self._refresh()
 
     def _refresh(self) -> bool:
-        sheets: dict[int, list[tuple[int, str]]] = {}
+        sheets: dict[int, list[tuple[str, int, str]]] = {}
         folders: dict[str, os.DirEntry[str]] = {}
         try:
             with os.scandir(self.run.samples) as entries:
                 for entry in entries:
                     if match := _SHEET.fullmatch(entry.name):
-                        sheets.setdefault(int(match[1]), []).append((int(match[2] or 1), entry.name))
+                        sheets.setdefault(int(match[1]), []).append((match[2] or "", int(match[3] or 1), entry.name))
                     elif entry.name == "base" or _STEP.fullmatch(entry.name):
                         folders[entry.name] = entry
         except OSError:  # not drawn yet, or a disk that is gone for a moment
             folders = {}
-        found = {step: tuple(name for _, name in sorted(pages)) for step, pages in sheets.items()}
+        found = {step: tuple(name for _, _, name in sorted(pages)) for step, pages in sheets.items()}
         base, steps = self._base, dict(self._steps)
         for name in [name for name in self._seen if name not in folders]:
             del self._seen[name]
@@ -178,7 +179,7 @@ class Gallery:
         return self.run.samples / f"step-{where.step:06d}" / name if name else None
 
     def sheets(self, step: int) -> tuple[Path, ...]:
-        """The pages of a step's contact sheet."""
+        """The pages of a step's contact sheet, then those of what else was asked for at that step."""
         return tuple(self.run.samples / name for name in self._sheets.get(step, ()))
 
     @property

@@ -41,10 +41,22 @@ def asked_numbers(run: RunFolder, own: Sequence[ResolvedPrompt], asked: Sequence
     numbers = []
     for prompt in asked:
         key = _identity(prompt)
+        twin = _same(prompt, own)
+        if twin is not None:
+            numbers.append(twin)
+            continue
         if key not in known:
             known[key], free = free, free + 1
         numbers.append(known[key])
     return numbers
+
+
+def _same(prompt: ResolvedPrompt, own: Sequence[ResolvedPrompt]) -> int | None:
+    """The own prompt that is drawn at the same lengths: one text may stand twice in a project, at two lengths."""
+    for number, other in enumerate(own):
+        if _identity(prompt) == _identity(other) and set(prompt.inference_steps) <= set(other.inference_steps):
+            return number
+    return None
 
 
 def _identity(prompt: ResolvedPrompt) -> tuple[object, ...]:

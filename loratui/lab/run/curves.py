@@ -35,7 +35,7 @@ _NUMBER = rb"(-?[\d.]+(?:e[-+]?\d+)?)"
 _LINE = re.compile(
     rb'\{"kind":"step","t":(\d+\.?\d*),"step":(\d{1,10}),"epoch":\d+,"loss":%b,"smoothed":%b,"lr":%b[^\n{]*\}\n'
     % ((_NUMBER,) * 3)
-    + rb'|\{"kind":"probe","t":[\d.]+,"step":(\d{1,10}),"loss":%b\}\n' % _NUMBER
+    + rb'|\{"kind":"probe","t":[\d.]+,"step":(\d{1,10}),"loss":%b[^\n{]*\}\n' % _NUMBER
     + rb"|([^\n]*\n)"
 )
 _TIME, _STEP, _PROBE, _OTHER = 0, 1, 5, 7  # groups of the pattern; values follow their step
