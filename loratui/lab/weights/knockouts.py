@@ -1,0 +1,142 @@
+"""Where in the model a LoRA works: how much its pictures change when one block of it is switched off, or alone is on.
+
+Plain objects that `knockout.json` in a run folder holds, read without numpy; drawing is `engine.knockout`'s business.
+Distances are RMSE between pictures of the same noise. Blocks work on what others made, so shares need not add up.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from loratui.lab.errors import LabError
+from loratui.lab.files import write_atomic
+from loratui.lab.plain import plain
+from loratui.lab.run.runs import RunFolder
+from loratui.lab.scores.statistics import Change
+
+VERSION = 1
+WITHOUT, ONLY = "without", "only"
+CAUTION = "Blocks work on what others made, so the numbers need not add up; they say where, never what was learned."
+
+
+@dataclass(frozen=True)
+class Distance:
+    """RMSE, 0..1, between pictures of the same seeds: of each, and their middle with its interval over the seeds."""
+
+    values: tuple[float, ...]
+    middle: Change
+
+    @property
+    def words(self) -> str:
+        """Such as "0.031 (0.022 to 0.047)"; below six seeds there is no interval."""
+        if not math.isfinite(self.middle.low) or not math.isfinite(self.middle.high):
+            return f"{self.middle.estimate:.3f} (too few seeds)"
+        return f"{self.middle.estimate:.3f} ({self.middle.low:.3f} to {self.middle.high:.3f})"
+
+
+@dataclass(frozen=True)
+class Knocked:
+    """One block switched off (`how` WITHOUT), or alone on (ONLY)."""
+
+    block: str
+    how: str
+    to_lora: Distance  # from the pictures of the whole LoRA
+    to_base: Distance  # from those of the base model
+
+
+@dataclass(frozen=True)
+class KnockedPrompt:
+    """What the blocks do to the pictures of one prompt. `moved`: from the base to the whole LoRA."""
+
+    number: int
+    text: str  # make it plain before it is shown
+    inference_steps: int
+    seeds: tuple[int, ...]
+    moved: Distance
+    blocks: tuple[Knocked, ...]
+
+    def of(self, how: str) -> tuple[Knocked, ...]:
+        return tuple(one for one in self.blocks if one.how == how)
+
+    def share(self, one: Knocked) -> float | None:
+        """Of the whole LoRA's effect: what goes with the block, or what it does alone. None where there is none."""
+        whole = self.moved.middle.estimate
+        part = one.to_lora if one.how == WITHOUT else one.to_base
+        return part.middle.estimate / whole if whole else None
+
+
+@dataclass(frozen=True)
+class KnockOut:
+    """Of one checkpoint. `sheets` are names below the run folder."""
+
+    run: str
+    step: int
+    sha: str  # of the LoRA's tensors
+    prompts: tuple[KnockedPrompt, ...]
+    sheets: tuple[str, ...]
+
+
+def knockout_file(run: RunFolder) -> Path:
+    return run.path / "knockout.json"
+
+
+def write_knockout(run: RunFolder, made: KnockOut) -> None:
+    """Add it to the file, in the place of an earlier one of its step."""
+    try:
+        old = read_knockouts(run) or ()
+    except LabError:
+        old = ()
+    kept = {one.step: one for one in (*old, made)}
+    document = {"version": VERSION, "steps": [_finite(asdict(kept[step])) for step in sorted(kept)]}
+    write_atomic(knockout_file(run), json.dumps(document, separators=(",", ":"), allow_nan=False) + "\n")
+
+
+def read_knockouts(run: RunFolder) -> tuple[KnockOut, ...] | None:
+    """By step; None where no block was ever knocked out. LabError for a damaged file."""
+    file = knockout_file(run)
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise LabError(f"{file}: cannot be read: {plain(error, 200)}; delete it, and it is made anew") from error
+    if not isinstance(document, Mapping) or document.get("version") != VERSION:
+        return None
+    try:
+        return tuple(
+            KnockOut(**{**table, "prompts": tuple(map(_prompt, table["prompts"])), "sheets": tuple(table["sheets"])})
+            for table in document["steps"]
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise LabError(f"{file}: damaged: {plain(error, 200)}; delete it, and it is made anew") from error
+
+
+def _prompt(table: Mapping[str, Any]) -> KnockedPrompt:
+    blocks = tuple(
+        Knocked(one["block"], one["how"], _distance(one["to_lora"]), _distance(one["to_base"]))
+        for one in table["blocks"]
+    )
+    made = {**table, "seeds": tuple(table["seeds"]), "moved": _distance(table["moved"]), "blocks": blocks}
+    return KnockedPrompt(**made)
+
+
+def _distance(table: Mapping[str, Any]) -> Distance:
+    middle = table["middle"]
+    low, high = (end if middle[name] is None else float(middle[name])
+                 for name, end in (("low", -math.inf), ("high", math.inf)))  # fmt: skip
+    values = tuple(float(value) for value in table["values"])
+    return Distance(values, Change(int(middle["n"]), float(middle["estimate"]), low, high, float(middle["p"])))
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no infinity."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, (list, tuple)) else value
