@@ -1,0 +1,199 @@
+"""Which tag took in what, as a table: units (tags, their words, no tag) against features of the training images.
+
+Plain objects that are kept in `attribution.json` of the run, a table a checkpoint, and read back without numpy. What
+is drawn for them is planned in `plan`, the rule by which a cell gets its word is in `rule`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from loratui.lab.attribution.plan import Asked, Context, Feature, Unit
+from loratui.lab.errors import LabError
+from loratui.lab.files import write_atomic
+from loratui.lab.plain import plain
+from loratui.lab.run.runs import RunFolder
+from loratui.lab.scores.statistics import LEARNED, NOT_SHOWN, PARTLY, TOO_FEW, UNCERTAIN, Paired, Rate, Verdict
+
+VERSION = 1  # of the file; another one is judged anew
+CARRIED, UNASKED = "carried", "unasked"
+WORDS = (CARRIED, PARTLY, UNASKED, NOT_SHOWN, UNCERTAIN, TOO_FEW)
+GOES, IN_PART, STAYS, OPEN = "goes", "goes in part", "stays", "open"
+ANY_WORD, LEFT_OUT, REPLACED = "any word", "left out", "replaced"
+
+
+@dataclass(frozen=True)
+class Test:
+    """One comparison of two prompts, both with the LoRA: `more` with the unit, `fewer` the other way round."""
+
+    question: str  # ANY_WORD, LEFT_OUT or REPLACED
+    whole: str  # the prompt that has the unit
+    other: str
+    lora: Rate  # of `whole`
+    lora_other: Rate
+    more: int
+    fewer: int
+    p: float
+    gone: Rate  # of the pictures of `whole` that show it, those of `other` that do not
+    outcome: str  # GOES, IN_PART, STAYS or OPEN
+    suggested: Verdict  # of `lora_other` against `lora`; it says what would settle an open one
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One unit and one feature; `base` and `lora` are of the unit alone."""
+
+    unit: str
+    feature: int  # its place in the table's features
+    base: Rate
+    lora: Rate
+    paired: Paired
+    alone: Verdict
+    tests: tuple[Test, ...]
+    verdict: Verdict  # one of WORDS
+
+    @property
+    def partly(self) -> str:
+        """Why it is only partly, in two or three words; "" where it is not."""
+        if self.verdict.verdict != PARTLY:
+            return ""
+        if self.alone.verdict not in (LEARNED, PARTLY):
+            return "only in company"
+        return "also without it" if any(test.outcome in (STAYS, IN_PART) for test in self.tests) else "not in most"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One prompt and one feature: the evidence behind the cells."""
+
+    text: str
+    feature: int
+    base: Rate
+    lora: Rate
+
+
+@dataclass(frozen=True)
+class Example:
+    """Pictures of a unit alone from one seed. Paths as posix, below the run folder."""
+
+    unit: str
+    seed: int
+    base: str
+    lora: str
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """The table of one checkpoint."""
+
+    run: str
+    project: str
+    step: int
+    scale: float
+    inference_steps: int
+    seeds: tuple[int, ...]
+    untrained: str
+    units: tuple[Unit, ...]
+    prompts: tuple[Asked, ...]
+    features: tuple[Feature, ...]
+    left_out: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    shown: tuple[Shown, ...]
+    examples: tuple[Example, ...] = ()
+
+    def cell(self, unit: Unit, feature: int) -> Cell:
+        return next(cell for cell in self.cells if (cell.unit, cell.feature) == (unit.name, feature))
+
+    @property
+    def needed(self) -> int:
+        """Seeds that would about settle half of the cells that have too few pictures; 0 where there are none."""
+        open_ones = sorted(cell.verdict.needed for cell in self.cells if cell.verdict.verdict == TOO_FEW)
+        known = [needed for needed in open_ones if needed > len(self.seeds)]
+        return known[(len(known) - 1) // 2] if known else 0
+
+    def examples_of(self, unit: Unit) -> tuple[Example, ...]:
+        return tuple(one for one in self.examples if one.unit == unit.name)
+
+
+def attribution_file(run: RunFolder) -> Path:
+    return run.path / "attribution.json"
+
+
+def write_attribution(run: RunFolder, one: Attribution) -> None:
+    """Add a table to the file, in the place of an earlier one of its checkpoint and scale."""
+    try:
+        kept = [other for other in read_attributions(run) if (other.step, other.scale) != (one.step, one.scale)]
+    except LabError:
+        kept = []  # damaged: it is derived from pictures that are still there
+    tables = sorted([*kept, one], key=lambda table: (table.step, table.scale))
+    document = {"version": VERSION, "tables": [asdict(table) for table in tables]}
+    write_atomic(attribution_file(run), json.dumps(document, separators=(",", ":")) + "\n")
+
+
+def read_attribution(run: RunFolder, step: int | None = None) -> Attribution | None:
+    """The table of a step, else of the last one; None where there is none. LabError for a damaged file."""
+    tables = [table for table in read_attributions(run) if step in (None, table.step)]
+    return tables[-1] if tables else None
+
+
+def read_attributions(run: RunFolder) -> tuple[Attribution, ...]:
+    """All tables, by step; none of another version. LabError for a damaged file."""
+    file = attribution_file(run)
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError) as error:
+        raise _damaged(file, error) from error
+    if not isinstance(document, Mapping) or document.get("version") != VERSION:
+        return ()
+    try:
+        return tuple(_table(table) for table in document["tables"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _damaged(file, error) from error
+
+
+def _damaged(file: Path, error: Exception) -> LabError:
+    return LabError(f"{file}: cannot be read: {plain(error, 200)}; delete it, and loratui --attribute makes it anew")
+
+
+def _table(table: Mapping[str, Any]) -> Attribution:
+    made = {
+        "seeds": tuple(table["seeds"]),
+        "units": tuple(_unit(one) for one in table["units"]),
+        "prompts": tuple(Asked(**one) for one in table["prompts"]),
+        "features": tuple(_feature(one) for one in table["features"]),
+        "left_out": tuple(table["left_out"]),
+        "cells": tuple(_cell(one) for one in table["cells"]),
+        "shown": tuple(Shown(**{**one, **_rates(one, "base", "lora")}) for one in table["shown"]),
+        "examples": tuple(Example(**one) for one in table["examples"]),
+    }
+    return Attribution(**{**table, **made})
+
+
+def _unit(table: Mapping[str, Any]) -> Unit:
+    contexts = tuple(Context(**one) for one in table["contexts"])
+    return Unit(**{**table, "parents": tuple(table["parents"]), "contexts": contexts})
+
+
+def _feature(table: Mapping[str, Any]) -> Feature:
+    value = table["value"]
+    value = (float(value[0]), float(value[1])) if isinstance(value, list) else value
+    return Feature(**{**table, "value": value, "tags": tuple(table["tags"])})
+
+
+def _cell(table: Mapping[str, Any]) -> Cell:
+    tests = tuple(
+        Test(**{**one, **_rates(one, "lora", "lora_other", "gone"), "suggested": Verdict(**one["suggested"])})
+        for one in table["tests"]
+    )
+    return Cell(**{**table, **_rates(table, "base", "lora"), "paired": Paired(**table["paired"]), "tests": tests,
+                   "alone": Verdict(**table["alone"]), "verdict": Verdict(**table["verdict"])})  # fmt: skip
+
+
+def _rates(table: Mapping[str, Any], *names: str) -> dict[str, Rate]:
+    return {name: Rate(**table[name]) for name in names}
