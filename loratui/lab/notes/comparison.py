@@ -14,15 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from loratui.lab.check.setups import CheckedImage, Setup
-from loratui.lab.dataset.dataset import Scan, TrainingImage
-from loratui.lab.dataset.tokens import Token, Tokenizer
+from loratui.lab.dataset.tokens import Tokenizer
 from loratui.lab.errors import LabError
 from loratui.lab.plain import plain
 from loratui.lab.project.settings import settings_to_dict
 from loratui.lab.run.record import Record, read_record
 from loratui.lab.run.records import Difference, Frozen, Kind, compare_records
 from loratui.lab.run.runs import RunFolder
+from loratui.lab.run.trained import AROUND, DRAWN, REMARKS, is_one_of, trained_as
 
 Role = Literal["trained", "around", "drawn", "remark"]
 ROLES: dict[Role, str] = {
@@ -31,11 +30,6 @@ ROLES: dict[Role, str] = {
     "drawn": "changes what is drawn or logged, not what is learned",
     "remark": "where things were found, and remarks",
 }
-_REMARKS = ("settings.question", "settings.dataset.path", "settings.dataset.caption_extension", "settings.base.",
-            "settings.dataset.trigger", "model.name", "model.path", "model.variant")  # fmt: skip
-_DRAWN = ("settings.sample.", "settings.train.log_every", "settings.train.probe_every",
-          "settings.train.checkpoint_every", "settings.train.max_minutes")  # fmt: skip
-_AROUND = ("settings.train.device", "versions.", "machine.")
 # Of these the steps of a run are a consequence.
 _MAKE_STEPS = ("dataset.repeats", "train.batch_size", "train.gradient_accumulation", "images")
 _SAME = "same"
@@ -109,27 +103,7 @@ class _Side:
 
     def trained_as(self, tokenizer: Tokenizer | None) -> dict[str, Any]:
         """What training depends on, by factor; equal values make the same LoRA. Without a tokenizer words are read."""
-        reader: Any = tokenizer or _Letters()
-        checked = tuple(
-            CheckedImage(
-                TrainingImage(Path(i.path), i.name, i.sha256, 0, 0, i.caption, None, i.repeats),
-                i.bucket,
-                tuple(Token(id, "") for id in reader.ids(i.caption)),
-            )
-            for i in self.record.images
-        )
-        setup = Setup(self.record.settings, checked, self.record.plan, Scan((), ()))
-        factors = {key: value for key, value in setup.trained_as(reader).items()
-                   if not _is(f"settings.{key}", (*_REMARKS, *_DRAWN, *_AROUND))}  # fmt: skip
-        hashes = {image.sha256 for image in self.record.images}
-        return {**factors, "base": dict(self.record.hashes), "images": sorted(hashes)}
-
-
-class _Letters:
-    """Stands in for a tokenizer that is not there: only the very same text is the same."""
-
-    def ids(self, text: str) -> tuple[int, ...]:
-        return tuple(map(ord, text))
+        return trained_as(self.record, tokenizer)
 
 
 @dataclass(frozen=True)
@@ -300,7 +274,21 @@ def _shown(difference: Difference, value: Any) -> str:
     """A value as `Difference.text` tells it; of prompts only their words."""
     if difference.key == "settings.sample.prompt" and isinstance(value, list):
         return plain(", ".join(str(p.get("text", "")) if isinstance(p, dict) else str(p) for p in value), 80) or "none"
+    if difference.key == "settings.sample.seeds" and isinstance(value, list):
+        return plain(_ranges(value), 80)
     return Difference("setting", difference.key, None, value).text.partition(" → ")[2]
+
+
+def _ranges(numbers: Sequence[Any]) -> str:
+    """1, 2, 3, 4, 9 as `1–4, 9`: of long lists the ends differ."""
+    found: list[list[Any]] = []
+    for number in numbers:
+        if found and isinstance(number, int) and found[-1][-1] == number - 1:
+            found[-1].append(number)
+        else:
+            found.append([number])
+    parts = [f"{run[0]}–{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in found]
+    return ", ".join(parts)
 
 
 def _changed_words(difference: Difference | None) -> str:
@@ -316,15 +304,11 @@ def _is_repeats(difference: Difference) -> bool:
 def _role(difference: Difference) -> Role:
     if difference.kind in ("caption", "image"):
         return "trained"
-    if _is(difference.key, _AROUND):
+    if is_one_of(difference.key, AROUND):
         return "around"
-    if _is(difference.key, _DRAWN):
+    if is_one_of(difference.key, DRAWN):
         return "drawn"
-    return "remark" if _is(difference.key, _REMARKS) else "trained"
-
-
-def _is(key: str, prefixes: Sequence[str]) -> bool:
-    return any(key == prefix or (prefix.endswith(".") and key.startswith(prefix)) for prefix in prefixes)
+    return "remark" if is_one_of(difference.key, REMARKS) else "trained"
 
 
 # -- measures come here -------------------------------------------------------------------------------------------
@@ -340,7 +324,16 @@ class MeasureRow:
 
 
 RowProvider = Callable[[Sequence[RunFolder]], Sequence[MeasureRow]]
-MEASURES: list[RowProvider] = []  # each adds rows to the comparison; what has nothing to say returns none
+
+
+def _scored(runs: Sequence[RunFolder]) -> Sequence[MeasureRow]:
+    """The scores of the runs: they know of comparisons, so a comparison meets them only when it is asked."""
+    from loratui.lab.scores.rows import measured
+
+    return measured(runs)
+
+
+MEASURES: list[RowProvider] = [_scored]  # each adds rows to the comparison; what has nothing to say returns none
 
 
 def measure_rows(runs: Sequence[RunFolder]) -> list[MeasureRow]:

@@ -117,6 +117,11 @@ class Aligned:
                 return PictureCell(path, earlier)
         return PictureCell(None)
 
+    def base(self, row: PictureRow, index: int) -> Path | None:
+        """The base picture that a run itself drew."""
+        steps = self.galleries[index].steps
+        return self._path(index, row, None, steps[-1] if steps else 0)
+
     def _path(self, index: int, row: PictureRow, scale: float | None, step: int) -> Path | None:
         number = row.prompts[index]
         if number is None:

@@ -47,11 +47,15 @@ class Column:
 
 @dataclass(frozen=True)
 class SheetRow:
-    """One picture a column, None for an empty cell. Rows below each other with the same group show it once."""
+    """One picture a column, None for an empty cell. Rows below each other with the same group show it once.
+
+    `captions`, where there are any, are one line below each cell.
+    """
 
     label: str
     cells: tuple[Picture | None, ...]
     group: str = ""
+    captions: tuple[str, ...] = ()
 
 
 def arrange(pictures: Sequence[tuple[PictureFacts, Picture]]) -> tuple[list[SheetRow], list[Column]]:
@@ -116,7 +120,7 @@ def contact_sheets(
     if not rows or not columns or any(len(row.cells) != len(columns) for row in rows):
         raise ValueError("a contact sheet needs rows, columns, and as many cells in each row as there are columns")
     cell = _cell_size([picture for row in rows for picture in row.cells if picture is not None])
-    per_page = max(1, min(ROWS, HEIGHT // (cell[1] + GAP)))
+    per_page = max(1, min(ROWS, HEIGHT // (cell[1] + _below(rows) + GAP)))
     parts = [rows[start : start + per_page] for start in range(0, len(rows), per_page)]
     pages = []
     for number, part in enumerate(parts, 1):
@@ -170,11 +174,11 @@ def _page(
     grouped = any(column.group for column in columns)
     group_height = _line_height(_TEXT) + 8 if grouped else 0
     top = MARGIN + heading.height + group_height + max(map(len, headers)) * _line_height(_TEXT) + 4
-    row_tops = [top]
+    row_tops, tall = [top], cell[1] + _below(rows)
     for one_row, other_row in itertools.pairwise(rows):
-        row_tops.append(row_tops[-1] + cell[1] + (GAP if one_row.group == other_row.group else 4 * GAP))
+        row_tops.append(row_tops[-1] + tall + (GAP if one_row.group == other_row.group else 4 * GAP))
 
-    sheet = Image.new("RGB", (width, row_tops[-1] + cell[1] + MARGIN), "white")
+    sheet = Image.new("RGB", (width, row_tops[-1] + tall + MARGIN), "white")
     draw = ImageDraw.Draw(sheet)
     heading.draw(draw)
     header_top = MARGIN + heading.height
@@ -196,7 +200,15 @@ def _page(
         draw.text((left - 8, y + _TEXT - _SMALL), _drawable(row.label), fill=_MUTED, font=label_font, anchor="ra")
         for picture, x in zip(row.cells, lefts, strict=True):
             _paste(sheet, draw, picture, (x, y), cell)
+        for caption, x in zip(row.captions, lefts, strict=False):
+            text = _wrapped(caption, label_font, cell[0], 1)[0]
+            _centred(draw, text, (x, y + cell[1] + 2, x + cell[0]), _SMALL, _MUTED)
     return sheet
+
+
+def _below(rows: Sequence[SheetRow]) -> int:
+    """Pixels that captions take below the cells."""
+    return _line_height(_SMALL) + 4 if any(row.captions for row in rows) else 0
 
 
 class _Heading:
