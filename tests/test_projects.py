@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from loratui.lab.check.check import Report
-from loratui.lab.project.experiment import Claim
+from loratui.lab.project.claimed import claim_fault, claim_table
+from loratui.lab.project.expected import faults
 from loratui.lab.project.newproject import examples
 from loratui.lab.project.project import Project, load_project
-from loratui.lab.project.prompts import EXPECTED, ResolvedPrompt
+from loratui.lab.project.prompts import ResolvedPrompt
 from loratui.lab.run.starting import examined
 from tests.bench import draw_projects
 
@@ -39,7 +38,6 @@ WARNED = {  # that a trigger carries a meaning, and that two spellings are one: 
     "base-shapes": {"trigger-shares-tokens"},
     "maths-phrase": {"variants-identical"},
 }
-MEASURES = ("edge_steepness", "centre_bias")  # with a range; the others are expected by name
 SECONDS_A_STEP, SECONDS_A_PICTURE = 0.045, 0.15  # on two cores; of a picture of 25 denoising steps
 
 each = pytest.mark.parametrize("name", STEPS)
@@ -138,44 +136,13 @@ def test_a_claim_that_no_measure_can_decide_says_why(name: str) -> None:
 def test_a_claim_names_expectations_prompts_and_variants_that_exist(name: str, index: int) -> None:
     project = looked_at(name)[0]
     claim = project.claims[index]
-    table = _as_table(claim)
-    texts = {prompt.text: prompt for prompt in prompts(name)}
-    asked = _listed(table.get("prompt", list(texts)))
-    compared = _listed(table.get("less_often_than", [])) + _listed(table.get("more_often_than", []))
-    assert set(asked) | set(compared) <= set(texts)
-    variants = {variant.name for variant in project.variants}
-    assert {table[key] for key in ("variant", "more_often_than_variant") if key in table} <= variants
-    seen = set(table) & {*EXPECTED, *MEASURES}
-    if "expect" in table:
-        assert not seen
-        having = [p.text for p in prompts(name) if table["expect"] in p.expect]
-        assert set(having) >= ({*asked, *compared} if "prompt" in table else set()), table
-        assert having
-    else:
-        assert seen
-    assert set(table) <= seen | {
-        "expect", "prompt", "variant", "rate", "less_often_than", "more_often_than", "more_often_than_variant"
-    }  # fmt: skip
-    low, high = table.get("rate", (0.0, 1.0))
-    assert 0 <= low < high <= 1
+    assert claim.expectation is not None
+    assert claim_fault(claim_table(claim.expectation), project) == ""
 
 
 @each
 def test_what_is_expected_is_a_thing_that_can_be_measured(name: str) -> None:
-    for prompt in prompts(name):
-        assert set(prompt.expect) <= {*EXPECTED, *MEASURES}
-        for measure in set(prompt.expect) & set(MEASURES):
-            low, high = prompt.expect[measure]
-            assert low < high
-
-
-def _as_table(claim: Claim) -> Mapping[str, Any]:
-    assert claim.expectation is not None
-    return {"expect": claim.expectation} if isinstance(claim.expectation, str) else claim.expectation
-
-
-def _listed(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
+    assert [faults(prompt.expect) for prompt in prompts(name)] == [{}] * len(prompts(name))
 
 
 # -- images -----------------------------------------------------------------------------------------------------------
