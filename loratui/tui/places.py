@@ -18,10 +18,11 @@ SCREENS: dict[str, tuple[str, str, str]] = {
     "run": ("r", "Run", "loratui.tui.screens.run:RunScreen"),
     "compare": ("c", "Compare", "loratui.tui.screens.compare:CompareScreen"),
     "notes": ("n", "Notes", "loratui.tui.screens.notes:NotesScreen"),
+    "findings": ("f", "Findings", "loratui.tui.screens.findings:FindingsScreen"),
     "picture": ("", "Picture", "loratui.tui.screens.picture:PictureScreen"),
     "preferences": (",", "Preferences", "loratui.tui.screens.preferences:PreferencesScreen"),
 }
-TABS = ("projects", "dataset", "settings", "run", "compare", "notes")  # those in the header
+TABS = ("projects", "dataset", "settings", "run", "compare", "notes", "findings")  # those in the header
 
 
 @dataclass(frozen=True)

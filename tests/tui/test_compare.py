@@ -68,7 +68,7 @@ def test_what_differs_stands_first_and_only(project: Path) -> None:
             assert verdict(screen).startswith("✓ ")
             assert cells(screen, "#rows") == [["lora.rank", "8", "2"]]
             titles = [Content.from_markup(str(panel.border_title)).plain for panel in screen.panels]
-            assert titles == ["1 What differs", "2 Loss", "3 Pictures", "4 Observations"]
+            assert titles[:4] == ["1 What differs", "2 Loss", "3 Pictures", "4 Observations"]
             names = str(screen.query_one("#runs", Static).content)
             assert names.index(" A ") < names.index(runs_of(project)[0].id[-4:]) < names.index(" B ")
 
@@ -172,6 +172,7 @@ def test_observations_stand_side_by_side_and_open_in_full(project: Path) -> None
 
 def test_measures_have_a_panel_as_soon_as_there_are_some(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def story() -> None:
+        monkeypatch.setattr(comparison, "MEASURES", [])
         async with bench(project, *runs_of(project)) as (pilot, screen):
             assert not screen.query_one("#measures").display
             monkeypatch.setattr(
@@ -182,6 +183,19 @@ def test_measures_have_a_panel_as_soon_as_there_are_some(project: Path, monkeypa
             assert cells(screen, "#measures") == [["colour gray", "3/4", "1/4", "p=0.5"]]
             await pilot.press("5")
             await until(pilot, lambda: screen.focused is screen.query_one("#measures"))
+
+    run(story())
+
+
+def test_what_the_pictures_of_the_runs_show_is_told_with_its_base(project: Path) -> None:
+    async def story() -> None:
+        async with bench(project, *runs_of(project)) as (pilot, screen):
+            await until(pilot, lambda: screen.query_one("#measures").display)
+            first = cells(screen, "#measures")[0]
+            assert first[0] == "colour gray · myshape · 2 steps"
+            assert all("/2 (" in text for text in first[1:3])
+            assert "base " in first[3]
+            assert "shared seeds" in first[3]
 
     run(story())
 

@@ -23,6 +23,7 @@ from loratui.lab.run.runs import RunFolder, list_runs, read_state
 from loratui.tui.app import BenchApp
 from loratui.tui.dialogs.again import RunAgain
 from loratui.tui.dialogs.confirm import Confirm
+from loratui.tui.dialogs.startfork import ForkDialog
 from loratui.tui.places import Place
 from loratui.tui.screens.run import RunScreen
 from tests.processes import new_run, train
@@ -258,7 +259,7 @@ def test_a_run_that_waits_says_for_whom_and_shows_the_queue(shelf: Path) -> None
         await until(pilot, lambda: "behind 1: the other one" in words_of(screen), 60)
         assert words_of(screen).startswith("◌ queued: waiting for ")
         await until(pilot, lambda: screen.queue.region.area > 0)
-        await pilot.press("6")
+        await pilot.press("7")
         assert screen.queue.has_focus_within
         launch.stop(one, "ask")
         await until(pilot, lambda: not screen.standing.alive, 60)
@@ -313,6 +314,10 @@ def test_again_with_one_change_starts_a_new_run_and_goes_to_its_page(shelf: Path
         assert "whole number" in str(app.screen.query_one("#fault").content)  # type: ignore[attr-defined]
         field.value = "lora.rank=4"
         await pilot.press("enter")
+        plan = await until(pilot, lambda: isinstance(app.screen, ForkDialog) and app.screen)
+        await until(pilot, lambda: plan.can_start)
+        assert "lora.rank: 8 → 4" in str(plan.query_one("#found Static").content)
+        await pilot.press("y")
         await until(pilot, lambda: isinstance(app.screen, RunScreen) and app.screen is not screen, 60)
         child = app.screen
         assert isinstance(child, RunScreen)

@@ -26,6 +26,7 @@ from loratui.tui.dialogs.confirm import Confirm
 from loratui.tui.dialogs.newproject import NewProject
 from loratui.tui.dialogs.note import NoteDialog
 from loratui.tui.dialogs.start import StartDialog
+from loratui.tui.dialogs.startfork import ForkDialog
 from loratui.tui.screens.compare import CompareScreen
 from loratui.tui.screens.dataset import DatasetScreen
 from loratui.tui.screens.projects import ProjectsScreen
@@ -190,6 +191,9 @@ def test_from_a_folder_of_images_to_a_comparison(folder: Path, tmp_path: Path, t
         await screen(pilot, RunAgain)
         await type_text(pilot, "lora.rank=2")
         await pilot.press("enter")
+        plan = await screen(pilot, ForkDialog)
+        await until(pilot, lambda: plan.can_start)
+        await pilot.press("y")
         (made,) = await until(pilot, lambda: [r for r in list_runs(project) if r.id != parent.id], 60)
         await until(pilot, lambda: read_state(made).name == "finished", 90)
         said = made.read_record()["run"]

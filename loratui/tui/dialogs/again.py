@@ -49,7 +49,7 @@ class RunAgain(Dialog[str]):
         yield Static("", id="fault", classes="fault", markup=False)
         yield OptionList(id="keys")
         yield Static("", id="about", markup=False)
-        yield Static("tab takes the key · enter starts the run", classes="hint", markup=False)
+        yield Static("tab takes the key · enter shows the plan", classes="hint", markup=False)
 
     def on_mount(self) -> None:
         self.query_one(OptionList).can_focus = False

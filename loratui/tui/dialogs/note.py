@@ -36,6 +36,7 @@ from loratui.lab.notes.observations import (
 )
 from loratui.lab.plain import plain
 from loratui.lab.run.runs import RunFolder
+from loratui.lab.scores.accepting import Suggestion, accept
 from loratui.tui.dialogs.base import Dialog
 from loratui.tui.dialogs.confirm import Confirm
 from loratui.tui.text import line, panel_title
@@ -122,7 +123,10 @@ class VerdictRow(Widget, can_focus=True):
 
 
 class NoteDialog(Dialog[Observation]):
-    """The observation as it was saved, or None. With `observation` that one is edited, its history kept."""
+    """The observation as it was saved, or None. With `observation` that one is edited, its history kept.
+
+    With a `suggestion` it begins with what a measure says; saved as it is, it is the measure's, accepted.
+    """
 
     HELP = "Write what you see. Enter or ctrl+s saves; ctrl+j starts a new line; tab goes on to feature and verdict."
     WIDTH = 76
@@ -155,21 +159,24 @@ class NoteDialog(Dialog[Observation]):
         step: int | None = None,
         pictures: Sequence[Path | str] = (),
         observation: Observation | None = None,
+        suggestion: Suggestion | None = None,
     ) -> None:
         word = "Edit the note on" if observation else "Note on"
         super().__init__(f"{word} {short_run(run.id)}")
-        self.run, self.observation = run, observation
-        self.step = observation.step if observation else step
-        self.pictures = tuple(_below(run, picture) for picture in (observation.pictures if observation else pictures))
+        self.run, self.observation, self.suggestion = run, observation, suggestion
+        begin = observation or suggestion  # what stands in the dialog at first
+        self.step = begin.step if begin else step
+        self.pictures = tuple(_below(run, picture) for picture in (begin.pictures if begin else pictures))
         self._edited = observation.id if observation else ""
-        self._shown = plain(observation.note, newlines=True) if observation else ""
+        self._shown = plain(begin.note, newlines=True) if begin else ""
+        self._begin = begin
         self._waiting: Timer | None = None
         self._writing = asyncio.Lock()
         self._over = False
         self._left: Draft | None = None  # a note that was not saved, found when this opened
 
     def content(self) -> ComposeResult:
-        old = self.observation
+        old = self._begin
         yield Static("", id="about", markup=False)
         with Horizontal(id="what"):
             yield Thumb(id="picture")
@@ -215,6 +222,9 @@ class NoteDialog(Dialog[Observation]):
         if known:
             self.query_one("#feature", Input).suggester = SuggestFromList(known, case_sensitive=False)
             self.query_one("#known", Static).update(line("used before: " + ", ".join(known), 68))
+        if self.suggestion is not None and self.suggestion.note and self._left is None:
+            words = "A measure suggests this. Change what you see otherwise; nothing is written before you save."
+            self.query_one("#draft", Static).update(line(words))
         if self._left is not None:
             words = plain(self._left.note or self._left.verdict, 40)
             self.query_one("#draft", Static).update(line(f"Not saved last time: “{words}”. ctrl+o takes it up."))
@@ -230,11 +240,11 @@ class NoteDialog(Dialog[Observation]):
     def _text(self) -> str:
         """The note; that of the observation as it is on disk where nobody changed what was shown of it."""
         text = self.query_one(NoteArea).text
-        return self.observation.note if self.observation is not None and text == self._shown else text
+        return self._begin.note if self._begin is not None and text == self._shown else text
 
     @property
     def _is_changed(self) -> bool:
-        old, draft = self.observation, self.draft()
+        old, draft = self._begin, self.draft()
         if old is None:
             return not draft.is_empty
         return (draft.note, draft.verdict) != (old.note, old.verdict) or draft.feature != plain(old.feature)
@@ -273,6 +283,7 @@ class NoteDialog(Dialog[Observation]):
         self.step, self.pictures, self._edited = left.step, left.pictures, left.observation
         if self.observation is not None and self.observation.id != left.observation:
             self.observation = None
+        self._begin = self.observation
         self.query_one(NoteArea).text = plain(left.note, newlines=True)
         self.query_one("#feature", Input).value = plain(left.feature)
         self.query_one(VerdictRow).choose(left.verdict if left.verdict in VERDICTS else "")
@@ -309,6 +320,8 @@ class NoteDialog(Dialog[Observation]):
         if draft.observation:
             return edit(self.run, draft.observation, note=draft.note, feature=draft.feature, verdict=draft.verdict,
                         step=draft.step, pictures=draft.pictures, by=PERSON)  # fmt: skip
+        if self.suggestion is not None and self._begin is self.suggestion:
+            return accept(self.run, self.suggestion, note=draft.note, feature=draft.feature, verdict=draft.verdict)
         return observe(self.run, draft.note, feature=draft.feature, verdict=draft.verdict, step=draft.step,
                        pictures=draft.pictures)  # fmt: skip
 

@@ -1,176 +1,176 @@
-"""Before a run is started: what the check finds, what it will take, and what differs from the run before.
+"""Before runs are started: what they would be, what the check finds, what they will take, and what differs.
 
-Errors keep it from starting. Everything is looked at in processes of their own; a started worker lives on without
-this interface.
+The project as written is held against the run before it; a choice of variants, a matrix or several training seeds is
+shown as a plan. Errors keep all of it from starting.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.widgets import Button, Static
+from textual.widgets import Button
 
-from loratui.lab.errors import LabError
 from loratui.lab.patience import Cancelled
 from loratui.lab.plain import plain
-from loratui.tui.dialogs.base import Dialog
-from loratui.tui.outlooklines import against_lines, arithmetic_lines, fault_lines, finding_lines, joined
-from loratui.tui.text import line
+from loratui.lab.run.seriesapart import Asked, PlanTold, plan_apart, start_apart
+from loratui.tui.dialogs.startbase import PlanDialog
+from loratui.tui.dialogs.variants import WhatToTrain, plan_lines
+from loratui.tui.outlooklines import against_lines, arithmetic_lines, finding_lines
 
 if TYPE_CHECKING:
     from loratui.lab.project.measured import Measured
     from loratui.lab.project.outlook import Outlook
     from loratui.lab.project.preview import Preview
+    from loratui.lab.project.project import Project
+    from loratui.lab.run.runs import RunFolder
 
 
-class StartDialog(Dialog[Path]):
-    """`StartDialog(project_folder, overrides)` answers with the folder of the run that was started, or None.
+@dataclass(frozen=True)
+class _Seen:
+    """What a look at a project found: of the project as written, or the plan of what was chosen."""
 
-    `against` is the run to compare with; without it the project's last one.
+    project: Project | None = None
+    preview: Preview | None = None
+    figures: Outlook | None = None
+    plan: PlanTold | None = None
+
+
+class StartDialog(PlanDialog):
+    """`StartDialog(project_folder, overrides)` answers with the folder of the first run that was started, or None.
+
+    `against` is the run to compare the project as written with; without it the project's last one.
     """
 
     HELP = (
         "A run is frozen before its first step: settings, captions, hashes and versions are written into a folder of "
         "its own. What is said here is what it would be frozen with. Change one thing at a time: when more than one "
-        "factor differs from the run before, what shows could come from any of them."
+        "factor differs from the run before, what shows could come from any of them.\n\n"
+        "v goes to what is trained: the project, its variants, its matrix, and how many training seeds of each. Space "
+        "marks, a marks all. Runs that train the very same thing are not made again. Several runs are frozen at once, "
+        "and wait for the device in this order."
     )
-    WIDTH: ClassVar[int] = 90
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y,R", "start", "Start", id="start.yes", tooltip="Freeze the run and start training"),
-        Binding("n", "cancel", "Not yet", id="start.no", tooltip="Start nothing"),
-        Binding("left,right", "other", show=False, id="start.other"),
-        Binding("up,k", "scroll(-1)", show=False, id="start.up"),
-        Binding("down,j", "scroll(1)", show=False, id="start.down"),
-    ]
-    DEFAULT_CSS = """
-    StartDialog #found { height: auto; max-height: 20; scrollbar-size-vertical: 1; padding: 0 1; }
-    StartDialog #found Static { height: auto; }
-    StartDialog .buttons { margin: 0; }
-    """
+        Binding("v", "choose", "What to train", id="start.choose",
+                tooltip="Choose variants, the matrix and training seeds"),
+    ]  # fmt: skip
 
     def __init__(self, project: Path, overrides: Sequence[str] = (), against: Path | None = None) -> None:
         super().__init__(f"Start a run of {plain(project.name, 40)}?")
         self.project = project
         self.overrides = tuple(overrides)
         self._against = against
-        self._gone = False
-        self.preview: Preview | None = None
-        self.is_starting = False
+        self.preview: Preview | None = None  # of the project as written
+        self.plan: PlanTold | None = None  # of anything else
+        self._asked = Asked(project / "project.toml", self.overrides)
+        self._looks = 0
 
-    def content(self) -> ComposeResult:
-        with VerticalScroll(id="found", can_focus=False):
-            yield Static(Content.styled("looking at images, captions and past runs…", "$foreground 60%"), markup=False)
-        with Horizontal(classes="buttons"):
-            yield Button(line("Not yet (n)"), id="no", variant="primary")
-            yield Button(line("Start (y)"), id="yes", disabled=True)
+    def choices(self) -> ComposeResult:
+        yield WhatToTrain(id="what")
 
-    def on_mount(self) -> None:
-        self.query_one("#no", Button).focus()
-        self._look()
+    def on_mount(self) -> None:  # beside that of PlanDialog: Textual calls both
+        self.query_one("#box").border_subtitle = "v what to train · y start · esc leaves"
 
-    # -- looking ------------------------------------------------------------------------------------------------
-
-    @work(exclusive=True, group="look", exit_on_error=False)
-    async def _look(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            found, figures = await loop.run_in_executor(None, self._find)
-        except Cancelled:
+    @on(WhatToTrain.Changed)
+    def _chosen(self, event: WhatToTrain.Changed) -> None:
+        chosen = event.selection
+        asked = Asked(self._asked.file, self.overrides, chosen.variants, chosen.matrix, chosen.repeats)
+        if asked == self._asked or self.is_starting:
             return
-        except (LabError, OSError) as error:
-            self._show(fault_lines(str(error).splitlines()))
-            return
-        self.preview = found
-        sections = [] if found.error else [arithmetic_lines(figures), against_lines(found.against)]
-        if self.overrides:
-            sections.insert(
-                0, [Content.assemble(("changed for this run: ", "bold"), plain(", ".join(self.overrides), 300))]
-            )
-        sections.append(finding_lines(found))
-        gaps = [[Content("")] if number else [] for number in range(len(sections))]
-        self._show([text for gap, section in zip(gaps, sections, strict=True) for text in (*gap, *section)])
-        self.query_one("#yes", Button).disabled = not self.can_start
+        self._asked = asked
+        self.forget()
+        self.query_one("#yes", Button).disabled = True
+        self._looks += 1
+        self.show_lines([Content.styled("looking at what that comes to…", "$foreground 60%")])
+        if asked.variants:
+            self._look()
+        else:
+            self.workers.cancel_group(self, "look")
+            self.show_lines([Content("Nothing is marked: mark what is to be trained with space.")])
 
-    def _find(self) -> tuple[Preview, Outlook]:
+    def forget(self) -> None:
+        self.preview = self.plan = None
+
+    def look(self) -> _Seen:
         from loratui.lab.project.outlook import Outlook, outlook
         from loratui.lab.project.preview import preview_apart
         from loratui.lab.project.project import load_project
         from loratui.lab.run.runs import list_runs
 
+        number, asked = self._looks, self._asked
+
+        def go_on(done: int, total: int) -> None:
+            if number != self._looks:
+                raise Cancelled
+            self.go_on(done, total)
+
+        if not asked.is_plain:
+            return _Seen(plan=plan_apart(asked, go_on))
         runs = list_runs(self.project)
         against = self._against or (runs[-1].path if runs else None)
-        seen = preview_apart(self.project / "project.toml", self.overrides, against, self._go_on)
+        seen = preview_apart(asked.file, self.overrides, against, go_on)
         if seen.error:
-            return seen, Outlook()
-        settings = load_project(self.project, self.overrides).settings
-        return seen, outlook(settings, seen, measured_around(self.project))
+            return _Seen(preview=seen, figures=Outlook())
+        project = load_project(self.project, self.overrides)
+        return _Seen(project, seen, outlook(project.settings, seen, measured_around(self.project)))
 
-    def _go_on(self, done: int, total: int) -> None:
-        if self._gone or getattr(self.app, "leaving", False):
-            raise Cancelled
-
-    def _show(self, lines: Sequence[Content]) -> None:
-        if not self._gone:
-            self.query_one("#found Static", Static).update(joined(lines))
+    def shown(self, found: object) -> list[Content]:
+        assert isinstance(found, _Seen)
+        self.preview, self.plan = found.preview, found.plan
+        if found.project is not None:
+            self.query_one(WhatToTrain).offer(found.project.variants, found.project.matrix)
+            self.call_after_refresh(self.fit)
+        if found.plan is not None:
+            return plan_lines(found.plan, self.size.width >= 100)
+        preview, figures = found.preview, found.figures
+        assert preview is not None and figures is not None
+        sections = [] if preview.error else [arithmetic_lines(figures), against_lines(preview.against)]
+        if self.overrides:
+            sections.insert(
+                0, [Content.assemble(("changed for this run: ", "bold"), plain(", ".join(self.overrides), 300))]
+            )
+        sections.append(finding_lines(preview))
+        gaps = [[Content("")] if number else [] for number in range(len(sections))]
+        return [text for gap, section in zip(gaps, sections, strict=True) for text in (*gap, *section)]
 
     @property
-    def can_start(self) -> bool:
-        """Whether everything was looked at and nothing forbids it."""
+    def is_ready(self) -> bool:
+        if self.plan is not None:
+            return not self.plan.errors and bool(self.plan.to_start)
         found = self.preview
-        return found is not None and not found.error and not found.errors and not self.is_starting
+        return found is not None and not found.error and not found.errors
 
-    # -- starting -----------------------------------------------------------------------------------------------
+    @property
+    def starting_words(self) -> str:
+        return "freezing the runs and starting their workers…" if self.plan else super().starting_words
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return self.can_start if action == "start" else True
-
-    @on(Button.Pressed)
-    def _pressed(self, event: Button.Pressed) -> None:
-        if event.button.id == "yes":
-            self.action_start()
-        else:
-            self.action_cancel()
-
-    def action_start(self) -> None:
-        if self.can_start:
-            self.is_starting = True
-            self.query_one("#yes", Button).disabled = True
-            self._show([Content.styled("freezing the run and starting its worker…", "$foreground 60%")])
-            self._start()
-
-    @work(exclusive=True, group="start", exit_on_error=False)
-    async def _start(self) -> None:
+    def start(self) -> list[RunFolder]:
         from loratui.lab.run.launch import start_project
 
-        loop = asyncio.get_running_loop()
-        try:
-            run = await loop.run_in_executor(None, start_project, self.project / "project.toml", self.overrides)
-        except (LabError, OSError) as error:
-            self.is_starting = False
-            self.preview = None  # what was seen is not so any more
-            self._show(fault_lines(["nothing was started:", *str(error).splitlines()]))
-            return
-        if not self._gone:
-            self.dismiss(run.path)
+        if self._asked.is_plain:
+            return [start_project(self._asked.file, self.overrides)]
+        runs = start_apart(self._asked)
+        if len(runs) > 1:
+            self.app.call_from_thread(self._tell, len(runs))
+        return runs
 
-    def action_cancel(self) -> None:
-        if not self.is_starting:  # a run that is being frozen is started in a moment, and then there is one
-            self._gone = True
-            self.dismiss(None)
+    def _tell(self, count: int) -> None:
+        say = getattr(self.app, "say", None)
+        if say is not None:
+            say(f"{count} runs were started; they wait for the device in this order, and this is the first")
 
-    def action_other(self) -> None:
-        self.focus_next(Button)
-
-    def action_scroll(self, by: int) -> None:
-        self.query_one("#found", VerticalScroll).scroll_relative(y=by, animate=False)
+    def action_choose(self) -> None:
+        what = self.query_one(WhatToTrain)
+        for widget in what.query("OptionList, ChoiceRow"):
+            if widget.focusable and widget.display:
+                widget.focus()
+                return
 
 
 def measured_around(project: Path) -> list[Measured]:

@@ -62,7 +62,7 @@ class CompareScreen(BenchScreen):
     DEFAULT_CSS = """
     CompareScreen {
         #sides { height: 1fr; layout: grid; grid-size: 2 2; grid-columns: 3fr 2fr; grid-rows: 2fr 3fr; }
-        &.-measured #sides { grid-size: 2 3; grid-rows: 2fr 3fr 1fr; }
+        &.-measured #sides { grid-size: 2 3; grid-rows: 2fr 3fr 2fr; }
         &.-measured #measures { column-span: 2; }
         #runs { height: auto; padding: 0 1; color: $foreground 80%; }
         #differs, #seen { height: 100%; }
@@ -240,14 +240,26 @@ class CompareScreen(BenchScreen):
         return table.scrollable_content_region.width or self.size.width // 2
 
     def _show_measures(self) -> None:
-        table = self.query_one("#measures", VimTable)
-        table.clear(columns=True)
-        table.add_columns("measure", *(letter(index) for index in range(len(self.runs))), "")
-        for row in self.measured:
-            table.add_row(cell(row.label), *(cell(text) for text in row.texts), cell(row.note, style="dim"))
+        self._fill_measures()
         self.set_class(bool(self.measured), "-measured")
         self.panels = tuple(self.query_one("#sides").children)[: 5 if self.measured else 4]
         self._show_one()
+
+    def _fill_measures(self) -> None:
+        """Columns that all fit, in rows as tall as what they tell needs: a rate without its base says nothing."""
+        table = self.query_one("#measures", VimTable)
+        room = table.scrollable_content_region.width or self.size.width - 4
+        longest = max([len(row.label) for row in self.measured], default=7)
+        wide = min(max(longest, 7), room // 4)
+        each = max(8, (room - wide - 4) // (len(self.runs) + 1) - 2)
+        table.clear(columns=True)
+        table.add_column("measure", width=wide)
+        for name in (*(letter(index) for index in range(len(self.runs))), ""):
+            table.add_column(name, width=each)
+        for row in self.measured:
+            texts = (Text(plain(text, 400)) for text in (row.label, *row.texts))
+            table.add_row(*texts, Text(plain(row.note, 400), style="dim"), height=None)
+        self._fitted["measures"] = self._room(table)
 
     # -- one panel at a time ----------------------------------------------------------------------------------
 
@@ -259,14 +271,17 @@ class CompareScreen(BenchScreen):
 
     def _fit(self) -> None:
         """Give the columns of the tables the room there is now."""
-        for name, shown in (("rows", self.comparison), ("features", self.features)):
+        shown: object
+        for name, shown in (("rows", self.comparison), ("features", self.features), ("measures", self.measured)):
             table = self.query_one(f"#{name}", VimTable)
             if shown and table.size.width and self._room(table) != self._fitted.get(name):
                 at = table.cursor_row
                 if isinstance(shown, Comparison):
                     self._fill_differences(shown.rows)
-                else:
+                elif name == "features":
                     self._show_features()
+                else:
+                    self._fill_measures()
                 table.move_cursor(row=at)
 
     def _show_one(self) -> None:

@@ -59,6 +59,8 @@ class NotesScreen(BenchScreen):
         Binding("o", "open_run", "Run", id="notebook.run", tooltip="Go to the run it is about"),
         Binding("v", "view", "View", id="notebook.view", tooltip="View the picture it points at"),
         Binding("E", "export", "Export", id="notebook.export", tooltip="Write them into a Markdown file"),
+        Binding("F", "findings", "Findings", show=False, id="notebook.findings",
+                tooltip="Features × runs of this project: what was found"),
         Binding("y", "copy_note", "Copy", show=False, id="notebook.copy", tooltip="Copy its text to the clipboard"),
     ]  # fmt: skip
     DEFAULT_CSS = """
@@ -243,6 +245,9 @@ class NotesScreen(BenchScreen):
     def action_open_run(self) -> None:
         if self.selected:
             self.bench.go(Place("run", self.place.project, (self.selected.folder,)))
+
+    def action_findings(self) -> None:
+        self.bench.go(Place("findings", self.place.project))
 
     def action_copy_note(self) -> None:
         if self.selected:

@@ -1,7 +1,7 @@
 """One picture as large as the terminal gives, everything that made it beside it, and the ways to its neighbours.
 
 A sample of a run, a contact sheet, or an image of a dataset. Its files are only looked at; what happens outside the
-bench's frames (full resolution, another program) is in viewer.py.
+bench's frames (full resolution, another program) is in viewer.py. Nothing is measured here: a child process does.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from textual.containers import Horizontal
 from textual.geometry import Size
 
 from loratui.lab.errors import LabError
+from loratui.lab.patience import Cancelled
 from loratui.lab.pictures.aboutpicture import About, about_image, about_sample, about_sheet, images_beside
 from loratui.lab.pictures.gallery import Axis, Gallery, Where
 from loratui.lab.run.runs import RunFolder
+from loratui.tui.picturemeasures import Seen, look_at, mask_order, measured, with_measures
 from loratui.tui.pixels import Drawn, Key
 from loratui.tui.places import Place
 from loratui.tui.samplelines import scale_words
@@ -86,6 +88,8 @@ class PictureScreen(BenchScreen):
                 tooltip="Open it in a viewer outside the terminal"),
         Binding("c", "sheet", "Sheet", id="picture.sheet", show=False,
                 tooltip="The contact sheet of this step, and back"),
+        Binding("m", "mask", "Mask", id="picture.mask",
+                tooltip="What a measure looked at in this picture, all else dimmed; again: the next measure's"),
         Binding("n", "note", "Note", id="picture.note", tooltip="Write down what is seen in this picture"),
         Binding("y", "copy", "Copy path", id="picture.copy", show=False, tooltip="Copy the path of the file"),
     ]  # fmt: skip
@@ -105,6 +109,8 @@ class PictureScreen(BenchScreen):
         self._others: Sequence[Path] = ()  # sheets or images before and after this one
         self._before_sheet: Path | None = None
         self._scale: float | None = None  # of the LoRA that `b` goes back to
+        self.masked = ""  # the measure whose mask is shown
+        self._known = Seen(place.picture)
 
     def body(self) -> ComposeResult:
         with Horizontal(id="beside"):
@@ -148,11 +154,18 @@ class PictureScreen(BenchScreen):
         if self.where is not None and self.where.scale is not None:
             self._scale = self.where.scale
         self.place = replace(self.place, picture=path)
-        if path == self.picture.path:
-            self.entitle()
-        self.picture.show(path)
+        if self._known.path != path:
+            self._known = Seen(path)
+        self._put()
         self._tell()
         self.refresh_bindings()
+
+    def _put(self) -> None:
+        """Show the picture, or its mask where one is wanted and known."""
+        shown = self._known.masks.get(self.masked, self.path) if self.masked else self.path
+        if shown == self.picture.path:
+            self.entitle()
+        self.picture.show(shown)
 
     def entitle(self) -> None:
         """Say on the picture's border which it is: with the picture and not before it, so that they are one repaint."""
@@ -170,6 +183,9 @@ class PictureScreen(BenchScreen):
 
     @property
     def _subtitle(self) -> str:
+        if self.masked:
+            there = self.masked in self._known.masks
+            return f"what {self.masked} looked at · m the next" if there else f"looking what {self.masked} looked at…"
         where, gallery = self.where, self.gallery
         if where is None or gallery is None:
             names = list(self._others)
@@ -182,14 +198,39 @@ class PictureScreen(BenchScreen):
 
     @work(exclusive=True, group="about", exit_on_error=False)
     async def _tell(self) -> None:
-        path = self.path
+        path, masked = self.path, self.masked
         try:
             about = await self.aside(_about, path, self.where, self.gallery, self.place.project)
+            seen = await self.aside(look_at, self._known, self.gallery, self.where)
+            if path != self.path:
+                return
+            self._known = seen
+            self._say(about)
+            if masked and not seen.is_whole:
+                self._known = await self.aside(measured, seen, self._wanted)
+        except Cancelled:
+            return
         except (LabError, OSError) as error:
             self.bench.fail(error)
+            self._no_mask()
             return
         if path == self.path:
-            self.facts.show(about.title, about.rows)
+            self._say(about)
+            self._put()
+            self.refresh_bindings()
+
+    def _say(self, about: About) -> None:
+        self.facts.show(about.title, with_measures(about.rows, self._known))
+
+    def _wanted(self, done: int, total: int) -> None:
+        self.bench.patience(done, total)
+        if not self.is_attached:
+            raise Cancelled
+
+    def _no_mask(self) -> None:
+        self.masked = ""
+        self._put()
+        self.entitle()
 
     # -- keys -------------------------------------------------------------------------------------------------
 
@@ -213,6 +254,8 @@ class PictureScreen(BenchScreen):
             )
         if action == "note" and gallery is None:
             return False
+        if action == "mask":
+            return gallery is None or sample is not None  # not of contact sheets
         return super().check_action(action, parameters)
 
     def go_to(self, where: Where | None) -> None:
@@ -243,6 +286,15 @@ class PictureScreen(BenchScreen):
             at = back
         self.go_to(there or at)
 
+    def action_mask(self) -> None:
+        """The mask of the next measure, first of those that something was expected of; after the last, none."""
+        order = ["", *mask_order(self._known)]
+        self.masked = order[(order.index(self.masked) + 1) % len(order)] if self.masked in order else ""
+        self.entitle()
+        self._put()
+        if self.masked and not self._known.is_whole:
+            self._tell()
+
     def action_other(self, by: int) -> None:
         names = list(self._others)
         if self.path in names and 0 <= (at := names.index(self.path) + by) < len(names):
@@ -266,7 +318,7 @@ class PictureScreen(BenchScreen):
         truecolour = self.app.console.color_system == "truecolor"
         try:
             with self.app.suspend():
-                show_full(self.path, caption, self.bench.preferences.pictures, truecolour)
+                show_full(self.picture.path or self.path, caption, self.bench.preferences.pictures, truecolour)
         except SuspendNotSupported:
             self.bench.say(
                 "full size needs the terminal for itself, which this one cannot give; o opens a viewer", "warning"

@@ -24,6 +24,7 @@ from loratui.lab.errors import LabError
 from loratui.lab.patience import Cancelled, Progress
 from loratui.tui.places import Place
 from loratui.tui.screens.projectchanges import ProjectChanges
+from loratui.tui.screens.screenjobs import ScreenJobs
 from loratui.tui.text import line, safe_title
 from loratui.tui.widgets.coverpanel import ACROSS, DOWN, CoverPanel
 from loratui.tui.widgets.header import BenchHeader
@@ -43,6 +44,7 @@ from loratui.tui.widgets.projecttable import (
 if TYPE_CHECKING:
     from loratui.lab.project.cover import Cover
     from loratui.lab.project.projects import ProjectSummary, RunSummary, Shelf
+    from loratui.lab.run.runs import RunFolder
 
 NEAR_SECONDS, ALL_SECONDS = 2.0, 20.0  # between two looks at the project under the cursor, and at all of them
 SHOWN_EVERY = 0.2  # seconds of reading, after which rows are shown
@@ -50,7 +52,7 @@ SEEN_FIRST = 20  # runs that are compared before all others are
 REST_SECONDS = 0.06  # for which the cursor has to rest before a cover is read
 
 
-class ProjectsScreen(ProjectChanges):
+class ProjectsScreen(ScreenJobs, ProjectChanges):
     """Panels: 1 projects, 2 runs of the chosen one, 3 its cover, which in narrow terminals takes the runs' place."""
 
     TITLE_WORD = "Projects"
@@ -58,7 +60,8 @@ class ProjectsScreen(ProjectChanges):
         "Every project of this folder. Enter opens the one under the cursor: its dataset as long as it was never "
         "trained, else its last run. The signs behind the number of runs say how they stand: ▶ running, ‖ paused, "
         "✓ finished, ■ stopped, ! interrupted, ✗ failed. Below are the runs of the chosen project, each with what is "
-        "new in it against the one before; mark two with space and compare them with c.\n\n"
+        "new in it against the one before; mark two with space and compare them with c. R starts runs: the project's, "
+        "its variants', its matrix's. F shows what was found in all of them, m writes the report.\n\n"
         "Deleting moves a project to the folder .trash beside the others and z brings it back; so it does after a "
         "rename. Putting away (x) keeps a project off the list, X shows what was put away."
     )
@@ -145,6 +148,9 @@ class ProjectsScreen(ProjectChanges):
     @property
     def in_runs(self) -> bool:
         return self.focused is self.runs
+
+    def jobs_of(self) -> RunFolder | Path | None:
+        return self.project
 
     def runs_of_chosen(self) -> list[RunSummary]:
         """The runs of the chosen project, the newest first."""

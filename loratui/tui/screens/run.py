@@ -25,19 +25,24 @@ from loratui.lab.run.logtail import LogTail
 from loratui.lab.run.queue import tickets
 from loratui.lab.run.runfacts import Standing, numbers, read_facts, read_standing, state_sentence
 from loratui.lab.run.story import duration
+from loratui.lab.scores.onepicture import answers, short_words
+from loratui.lab.scores.scores import scores_file
 from loratui.tui.places import Place
-from loratui.tui.screens.runactions import RunActions
+from loratui.tui.screens.base import BenchScreen
+from loratui.tui.screens.runjobs import RunJobs
 from loratui.tui.text import safe_title
 from loratui.tui.widgets.chartparts import ChartSeries
 from loratui.tui.widgets.losschart import LossChart
 from loratui.tui.widgets.notes import NotesPanel
 from loratui.tui.widgets.runpanels import NumbersPanel, PanelTabs, RunLog, StateLine
 from loratui.tui.widgets.samples import SamplesPanel
+from loratui.tui.widgets.scores import ScoresPanel
 
 NUMBERS_SECONDS = 0.9  # between two changes of the numbers; the chart has its own pace
 SELDOM = 4  # a run that nobody trains is looked at so much less often
-NAMES = ("Loss", "Numbers", "Samples", "Log", "Notes", "Queue")
-QUEUE = 6
+NAMES = ("Loss", "Numbers", "Samples", "Log", "Notes", "Learned", "Queue")
+LEARNED, QUEUE = 6, 7
+ROOMY = 58  # lines of a terminal from which loss and scores are seen one above the other
 
 
 @dataclass(frozen=True)
@@ -47,16 +52,18 @@ class Look:
     standing: Standing
     log_changed: bool
     notes: object  # changes when the file of observations does
+    scores: object  # the same of the scores
     waiting: int  # runs that wait for a device of this machine
 
 
-class RunScreen(RunActions):
+class RunScreen(RunJobs):
     """The page of a run."""
 
     TITLE_WORD = "Run"
     HELP = (
         "One run, live or finished. The panels have numbers: 1 the loss, 2 the numbers, 3 the samples, 4 the log, "
-        "5 the notes; in a small terminal one of them is shown at a time. [ and ] go to the other runs of the project."
+        "5 the notes, 6 what was learned and how sure that is, in the place of the loss; in a small terminal one of "
+        "them is shown at a time. [ and ] go to the other runs of the project."
         "\n\n"
         "A live run is another process: it goes on when you leave. p holds it, s asks it to stop and save, u goes on "
         "with one that was stopped or interrupted, f runs it again with one change, n writes down what you see."
@@ -68,6 +75,10 @@ class RunScreen(RunActions):
         #side { width: 46; }
         #loss { height: 2fr; }
         #samples { height: 3fr; }
+        #learned { height: 5fr; display: none; }
+        &.-learning #learned, &.-roomy #learned { display: block; }
+        &.-learning #loss { display: none; }
+        &.-roomy #loss { display: block; }
         #numbers { height: 9fr; max-height: 22; }
         #log, #notes { height: 4fr; }
         #queue { height: auto; max-height: 9; display: none; }
@@ -88,10 +99,11 @@ class RunScreen(RunActions):
         self.curves = Curves(self.run_folder)
         self.log_tail = LogTail(self.run_folder)
         self.current = 1  # the panel that is shown where there is room for one
+        self.learning = False  # whether the scores stand in the place of the loss
         self._looking = self._again = False
         self._turn = 0
         self._known: Look | None = None
-        self._samples = 0
+        self._samples = self._measured = 0
         self._told_at = 0.0
         self._fault = ""
 
@@ -105,14 +117,16 @@ class RunScreen(RunActions):
         self.samples = SamplesPanel(self.run_folder, id="samples", classes="panel")
         self.log_panel = RunLog(id="log", classes="panel")
         self.notes = NotesPanel(self.run_folder, id="notes", classes="panel")
+        self.learned = ScoresPanel(self.run_folder, id="learned", classes="panel")
         self.queue = QueuePanel(id="queue", classes="panel")
         self.notes.context = self.under_cursor
-        self.panels = (self.chart, self.numbers, self.samples, self.log_panel, self.notes, self.queue)
+        self.panels = (self.chart, self.numbers, self.samples, self.log_panel, self.notes, self.learned, self.queue)
         yield self.state_line
         yield self.tabs
         with Horizontal(id="page"):
             with Vertical(id="main"):
                 yield self.chart
+                yield self.learned
                 yield self.samples
             with Vertical(id="side"):
                 yield self.numbers
@@ -123,17 +137,21 @@ class RunScreen(RunActions):
     def on_mount(self) -> None:
         for number, (panel, name) in enumerate(zip(self.panels, NAMES, strict=True), start=1):
             safe_title(panel, name, number)
+        self.chart.border_subtitle, self.learned.border_subtitle = "6 what it learned", "enter: its seeds · 1 the loss"
         self.chart.empty_words = "reading…"
         self.read_facts()
         self.look()
         self.every(1 / self.bench.preferences.refresh, self._tick)
         self._arrange()
+        if self.current != 1:
+            self.call_after_refresh(self.focus_panel, self.current)
 
     def on_show_again(self) -> None:
         self.read_facts()
         self.look_soon()
         self.samples.refresh_samples()
         self.notes.reload()
+        self.learned.reload()
 
     # -- looking --------------------------------------------------------------------------------------------------
 
@@ -177,7 +195,8 @@ class RunScreen(RunActions):
         self.curves.poll(self._patience)
         changed = self.log_tail.poll()
         waiting = sum(not ticket.has_device for ticket in tickets())
-        return Look(read_standing(self.curves), changed, signature(self.run_folder.observations_file), waiting)
+        notes, scores = signature(self.run_folder.observations_file), signature(scores_file(self.run_folder))
+        return Look(read_standing(self.curves), changed, notes, scores, waiting)
 
     def _patience(self, done: int, total: int) -> None:
         self.bench.patience(done, total)
@@ -217,6 +236,11 @@ class RunScreen(RunActions):
             self.samples.refresh_samples()
         if before is not None and before.notes != found.notes:
             self.notes.reload()
+        drawn = not standing.alive and curves.samples != self._measured  # a live run counts its pictures itself
+        self.learned.set_live(standing.alive)
+        if before is not None and (before.scores != found.scores or drawn):
+            self.learned.reload()
+        self._measured = curves.samples
         if before is None or before.waiting != found.waiting:
             self._show_queue(found.waiting)
         if news:
@@ -227,6 +251,8 @@ class RunScreen(RunActions):
         curves, self._told_at = self.curves, time.monotonic()
         left = curves.pace.seconds_left
         sentence = self.busy or state_sentence(standing, curves)
+        if not self.busy and standing.state.name == "finished" and self.learned.summary:
+            sentence += f" · {self.learned.summary}: 6 says how sure"
         self.state_line.show(
             standing, curves.total, sentence, duration(left) if left is not None else "", self._which()
         )
@@ -257,6 +283,7 @@ class RunScreen(RunActions):
     def on_resize(self, event: events.Resize) -> None:
         super().on_resize(event)
         self.set_class(event.size.width < 100 or event.size.height < 30, "-tabs")
+        self.set_class(not self.has_class("-tabs") and event.size.height >= ROOMY, "-roomy")
         self._arrange()
 
     def _arrange(self) -> None:
@@ -265,6 +292,7 @@ class RunScreen(RunActions):
         names = NAMES if waiting else NAMES[: QUEUE - 1]
         self.current = min(self.current, len(names))
         self.tabs.show(names, self.current)
+        self.set_class(self.learning and not self.has_class("-tabs"), "-learning")
         for number, panel in enumerate(self.panels, start=1):
             panel.set_class(number == self.current, "-shown")
         for column in ("#main", "#side"):
@@ -276,13 +304,20 @@ class RunScreen(RunActions):
     def focus_panel(self, number: int) -> None:
         if 1 <= number <= len(self.panel_widgets()):
             self.current = number
-            if self.has_class("-tabs"):  # where all panels are shown, nothing moves and nothing is painted anew
+            turned = number in (1, LEARNED) and self.learning != (number == LEARNED)
+            self.learning = self.learning != turned
+            # Where all other panels are shown, nothing moves and nothing is painted anew.
+            if turned or self.has_class("-tabs"):
                 self._arrange()
         super().focus_panel(number)
 
     @on(PanelTabs.Picked)
     def _tab_clicked(self, event: PanelTabs.Picked) -> None:
         self.focus_panel(event.number)
+
+    def hand_on(self, page: BenchScreen) -> None:
+        if isinstance(page, RunScreen):
+            page.current, page.learning = self.current, self.learning
 
     # -- what is under the cursor ---------------------------------------------------------------------------------
 
@@ -298,6 +333,36 @@ class RunScreen(RunActions):
 
     def write_note(self, step: int | None, pictures: Sequence[Path]) -> None:
         self.notes.write(step, pictures)
+
+    # -- what was learned -----------------------------------------------------------------------------------------
+
+    @on(ScoresPanel.Loaded)
+    def _scores_loaded(self) -> None:
+        scores = self.learned.scores
+        self.samples.tell_measures(self._answers_below if scores is not None and scores.scores else None)
+        if self._known is not None:
+            self._tell(self.standing)
+        self.refresh_bindings()
+
+    def _answers_below(self, path: Path) -> str:
+        """Which expectations a picture meets, under it."""
+        scores, where = self.learned.scores, self.samples.gallery.locate(path)
+        if scores is None or where is None:
+            return ""
+        return short_words(answers(scores.scores, where), self.samples.picture_columns)
+
+    @on(ScoresPanel.Noted)
+    def _noted(self) -> None:
+        self.notes.reload()
+
+    @on(ScoresPanel.Show)
+    def _show_pictures(self, event: ScoresPanel.Show) -> None:
+        path = self.samples.gallery.path(event.where)
+        if event.large and path is not None:
+            self.bench.go(Place("picture", self.place.project, (self.run_folder.path,), path))
+        else:
+            self.samples.stand_at(event.where)
+            self.focus_panel(3)
 
 
 def _offered(standing: Standing) -> tuple[object, ...]:

@@ -22,6 +22,7 @@ from loratui.lab.run.runs import RunFolder, RunState
 from loratui.tui.dialogs.again import RunAgain
 from loratui.tui.dialogs.ask import Ask
 from loratui.tui.dialogs.confirm import Confirm
+from loratui.tui.dialogs.startfork import ForkDialog
 from loratui.tui.places import Place, screen_at
 from loratui.tui.screens.base import BenchScreen
 
@@ -111,6 +112,9 @@ class RunActions(BenchScreen):
 
     def write_note(self, step: int | None, pictures: Sequence[Path]) -> None:
         """Open the dialog for a note."""
+
+    def hand_on(self, page: BenchScreen) -> None:
+        """Let another run's page begin as this one looks."""
 
     # -- what can be done -----------------------------------------------------------------------------------------
 
@@ -249,16 +253,9 @@ class RunActions(BenchScreen):
             return
         change = await self.app.push_screen_wait(RunAgain(self.facts.settings))
         if change is not None:
-            await self._start("starting the new run…", self._fork([change] if change else []))
-
-    async def _fork(self, overrides: list[str]) -> None:
-        from loratui.lab.run import launch
-
-        child, notes = await self.aside(launch.fork, self.run_folder, overrides)
-        if notes:
-            severe = any(note.startswith("warning") for note in notes)
-            self.bench.say("\n".join(notes), "warning" if severe else "information")
-        self.bench.go(Place("run", child.project_folder, (child.path,)))
+            made = await self.app.push_screen_wait(ForkDialog(self.run_folder, [change] if change else []))
+            if made is not None:
+                self.bench.go(Place("run", self.run_folder.project_folder, (made,)))
 
     async def _start(self, words: str, doing: Awaitable[None]) -> None:
         """Do something that takes seconds, and say so meanwhile."""
@@ -289,7 +286,9 @@ class RunActions(BenchScreen):
         if not 0 <= there < len(runs):
             self.bench.say(f"this is the {'newest' if by > 0 else 'first'} run of the project")
             return
-        self.app.switch_screen(screen_at(Place("run", self.place.project, (runs[there].path,))))
+        page = screen_at(Place("run", self.place.project, (runs[there].path,)))
+        self.hand_on(page)
+        self.app.switch_screen(page)
 
     @work(exclusive=True, group="trash", exit_on_error=False)
     async def action_trash(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -134,6 +135,27 @@ class SamplesPanel(Widget, can_focus=True):
             self.state.settle()
             self.refresh_bindings()
             self._turn()
+
+    def tell_measures(self, measures: Callable[[Path], str] | None) -> None:
+        """Say other words under each picture from now on; None for none."""
+        if measures is not None or self.measures is not None:
+            self.measures = measures
+            if self._loaded:
+                self._turn()
+
+    @property
+    def picture_columns(self) -> int:
+        """Cells across of a picture on the page that is shown."""
+        return self._plan.layout.columns if self._plan is not None else 0
+
+    def stand_at(self, where: Where) -> None:
+        """Go to a prompt's pictures at a step, on this seed where it was drawn, else on its first."""
+        if where.spot.inference_steps in self.gallery.inference_steps:
+            self.state.inference_steps = where.spot.inference_steps
+        self.state.following = where.step == max(self.gallery.steps, default=None)
+        spots = [spot for spot in self.state.rows(where.step) if spot.prompt == where.spot.prompt]
+        if spots:
+            self.choose(replace(where, spot=where.spot if where.spot in spots else spots[0]))
 
     # -- turning pages ----------------------------------------------------------------------------------------
 
