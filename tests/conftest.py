@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup every process a test starts would ignore it
+# Under nohup, or behind a shell's &, every process that a test starts would ignore these.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["HF_HUB_OFFLINE"] = "1"  # a test that would download something fails instead
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the models here are too small for a second thread to pay
 # A cache, and a queue for the device, of the tests' own: a person's live run is neither disturbed nor waited for.
