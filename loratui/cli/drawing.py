@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loratui.cli.output import command, make_console, print_json, say, tell
+from loratui.cli.progress import telling
 from loratui.lab.errors import LabError
 from loratui.lab.plain import plain
 
@@ -17,12 +16,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from loratui.engine.cells import Drawn
-    from loratui.lab.patience import Progress
     from loratui.lab.project.prompts import ResolvedPrompt
     from loratui.lab.run.record import Record
     from loratui.lab.scores.drifts import EpsilonDrift
 
-_TOLD_EVERY = 5.0  # seconds, where nobody can see a line change
 _PROMPT_WIDTH = 28
 
 
@@ -55,7 +52,7 @@ def sample(args: argparse.Namespace) -> int:
     if there:
         say(console, [f"{there if there < total else 'all'} of them are there already"])
     new = total - there
-    with _telling(console, "drawn", "pictures") as (progress, on_wait):
+    with telling(console, "drawn", "pictures") as (progress, on_wait):
         try:
             drawn = draw_more(run, prompts, steps, scales, progress, on_wait)
         except KeyboardInterrupt:
@@ -125,7 +122,7 @@ def drift(args: argparse.Namespace) -> int:
     steps = read_checkpoints(run, args.checkpoint or "last")
     seeds = read_seeds(args.seeds) if args.seeds is not None else record.settings.sample.seeds
     console = make_console(args.json)
-    with _telling(console, "measured", "prompts") as (progress, on_wait):
+    with telling(console, "measured", "prompts") as (progress, on_wait):
         drifts = [one for one in measure_drift(run, steps, seeds, progress, on_wait) if one.step in steps]
     if args.json:
         print_json({"run": str(run.path), "file": str(drift_file(run)), **_summary(drifts, steps)})
@@ -191,47 +188,6 @@ def _cut(text: str) -> str:
 
     short = text if cell_len(text) <= _PROMPT_WIDTH else set_cell_size(text, _PROMPT_WIDTH - 1) + "…"
     return set_cell_size(short, _PROMPT_WIDTH)
-
-
-# -- while it goes on -------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _telling(console: Console, what: str, things: str) -> Iterator[tuple[Progress, Any]]:
-    """Progress and the queue: one line that changes on a terminal, a line now and then elsewhere."""
-    from rich.text import Text
-
-    told, first = [0.0], list[tuple[float, int]]()
-    status = console.status(Text("getting ready")) if console.is_terminal else None
-
-    def show(line: str, now: bool = False) -> None:
-        if status is not None:
-            status.update(Text(line))
-        elif now or time.monotonic() - told[0] >= _TOLD_EVERY:
-            told[0] = time.monotonic()
-            say(console, [line])
-
-    def progress(done: int, total: int) -> None:
-        from loratui.lab.run.story import duration
-
-        if not total:
-            return
-        if done and not first:  # before, the model was loaded
-            first.append((time.monotonic(), done))
-        left = ""
-        if first and first[0][1] < done < total:
-            each = (time.monotonic() - first[0][0]) / (done - first[0][1])
-            left = f", {duration(each * (total - done))} left"
-        show(f"{what} {done} of {total} {things}{left}", now=done == total)
-
-    def waiting(ahead: int, holder: str) -> None:
-        show(f"waiting for the device behind {ahead}: {plain(holder, 100)}", now=True)
-
-    if status is None:
-        yield progress, waiting
-    else:
-        with status:
-            yield progress, waiting
 
 
 def _counted(count: int, thing: str) -> str:

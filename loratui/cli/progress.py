@@ -24,7 +24,7 @@ def telling(console: Console, what: str, things: str) -> Iterator[tuple[Progress
     queue for the device."""
     from rich.text import Text
 
-    began: list[float] = []  # when the work itself began, after the queue
+    first: list[tuple[float, int]] = []  # when the first thing was done: before, the model was loaded
     told = [time.monotonic()]
     status = console.status(Text("getting ready")) if console.is_terminal else None
 
@@ -38,11 +38,15 @@ def telling(console: Console, what: str, things: str) -> Iterator[tuple[Progress
     def progress(done: int, total: int) -> None:
         from loratui.lab.run.story import duration
 
-        if total:
-            began.extend([] if began else [time.monotonic()])
-            seconds = time.monotonic() - began[0]
-            left = f", {duration(seconds / done * (total - done))} left" if 0 < done < total else ""
-            show(f"{what} {done} of {total} {things}{left}")
+        if not total:
+            return
+        if done and not first:
+            first.append((time.monotonic(), done))
+        left = ""
+        if first and first[0][1] < done < total:
+            each = (time.monotonic() - first[0][0]) / (done - first[0][1])
+            left = f", {duration(each * (total - done))} left"
+        show(f"{what} {done} of {total} {things}{left}", now=done == total)
 
     def waiting(ahead: int, holder: str) -> None:
         show(f"waiting for the device behind {ahead}: {plain(holder, 100)}", now=True)
