@@ -14,8 +14,8 @@ from loratui.lab.errors import LabError
 from loratui.lab.patience import Progress
 from loratui.lab.pictures.gallery import Gallery, Where
 from loratui.lab.scores.features import remembered_scores
-from loratui.lab.scores.onepicture import Answer, answers, read_measures, told_words
-from loratui.lab.scores.readings import Measures
+from loratui.lab.scores.onepicture import Answer, answers, told_words
+from loratui.lab.scores.readings import Measures, read_measures
 
 # The measures there are, in the order they are told; asking for their list would import numpy.
 NAMES = ("colour", "shape", "background", "count", "grid", "whiteness", "coverage", "centre_bias", "centre_pull",

@@ -54,9 +54,7 @@ def measure(one: RunFolder, sign: str = "") -> RunScores:
             score(150, ALL, None, none, (True, None, False)),
         ),
         means=(
-            Mean(
-                Place(0, "myshape", 25, 1.0, 150), "coverage", 3, 0.25, 0.5, Change(3, 0.25, 0.1, 0.4, 0.25), None, None
-            ),
+            Mean(Place(0, "myshape", 25, 1.0, 150), "coverage", 3, 0.25, 0.5, Change(3, 0.25, 0.1, 0.4, 0.25), None),
         ),
     )
     write_scores(one, told)

@@ -6,16 +6,14 @@ is drawn for them is planned in `plan`, the rule by which a cell gets its word i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from loratui.lab.attribution.plan import Asked, Context, Feature, Unit
+from loratui.lab.derived import read_derived, write_derived
 from loratui.lab.errors import LabError
-from loratui.lab.files import write_atomic
-from loratui.lab.plain import plain
 from loratui.lab.run.runs import RunFolder
 from loratui.lab.scores.statistics import LEARNED, NOT_SHOWN, PARTLY, TOO_FEW, UNCERTAIN, Paired, Rate, Verdict
 
@@ -130,8 +128,7 @@ def write_attribution(run: RunFolder, one: Attribution) -> None:
     except LabError:
         kept = []  # damaged: it is derived from pictures that are still there
     tables = sorted([*kept, one], key=lambda table: (table.step, table.scale))
-    document = {"version": VERSION, "tables": [asdict(table) for table in tables]}
-    write_atomic(attribution_file(run), json.dumps(document, separators=(",", ":")) + "\n")
+    write_derived(attribution_file(run), VERSION, {"tables": [asdict(table) for table in tables]})
 
 
 def read_attribution(run: RunFolder, step: int | None = None) -> Attribution | None:
@@ -142,23 +139,11 @@ def read_attribution(run: RunFolder, step: int | None = None) -> Attribution | N
 
 def read_attributions(run: RunFolder) -> tuple[Attribution, ...]:
     """All tables, by step; none of another version. LabError for a damaged file."""
-    file = attribution_file(run)
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return ()
-    except (OSError, ValueError) as error:
-        raise _damaged(file, error) from error
-    if not isinstance(document, Mapping) or document.get("version") != VERSION:
-        return ()
-    try:
-        return tuple(_table(table) for table in document["tables"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _damaged(file, error) from error
+    return read_derived(attribution_file(run), VERSION, _tables, "loratui --attribute makes it anew") or ()
 
 
-def _damaged(file: Path, error: Exception) -> LabError:
-    return LabError(f"{file}: cannot be read: {plain(error, 200)}; delete it, and loratui --attribute makes it anew")
+def _tables(document: Mapping[str, Any]) -> tuple[Attribution, ...]:
+    return tuple(_table(table) for table in document["tables"])
 
 
 def _table(table: Mapping[str, Any]) -> Attribution:

@@ -18,8 +18,7 @@ from loratui.lab.errors import LabError
 from loratui.lab.files import cache_folder, write_atomic
 from loratui.lab.patience import Progress, quiet
 from loratui.lab.plain import plain
-from loratui.lab.scores.onepicture import measures_of
-from loratui.lab.scores.readings import VERSION, Measures, digest
+from loratui.lab.scores.readings import VERSION, Measures, digest, measures_of
 
 if TYPE_CHECKING:
     from loratui.lab.measures import Mask, Picture

@@ -9,7 +9,6 @@ pictures: of one training, not of what another training seed would give.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,9 +16,7 @@ from pathlib import Path
 from statistics import NormalDist, fmean, stdev
 from typing import Any
 
-from loratui.lab.errors import LabError
-from loratui.lab.files import write_atomic
-from loratui.lab.plain import plain
+from loratui.lab.derived import read_derived, write_derived
 from loratui.lab.run.runs import RunFolder
 from loratui.lab.scores.groups import GROUPS, TRAINED, UNRELATED
 
@@ -83,22 +80,16 @@ def drift_file(run: RunFolder) -> Path:
 
 def write_drift(run: RunFolder, drifts: Iterable[EpsilonDrift]) -> None:
     """Replace the file."""
-    document = {"version": VERSION, "run": run.id, "drifts": [asdict(drift) for drift in drifts]}
-    write_atomic(drift_file(run), json.dumps(document, separators=(",", ":")) + "\n")
+    write_derived(drift_file(run), VERSION, {"run": run.id, "drifts": [asdict(drift) for drift in drifts]})
 
 
 def read_drift(run: RunFolder) -> tuple[EpsilonDrift, ...] | None:
     """What was measured, None where nothing was, or by another version. LabError for a damaged file."""
-    file = drift_file(run)
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-        if isinstance(document, Mapping) and document.get("version") != VERSION:
-            return None
-        return tuple(_drift(table) for table in document["drifts"])
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise LabError(f"{file}: cannot be read: {plain(error, 200)}; delete it, and it is measured anew") from error
+    return read_derived(drift_file(run), VERSION, _drifts, "it is measured anew")
+
+
+def _drifts(document: Mapping[str, Any]) -> tuple[EpsilonDrift, ...]:
+    return tuple(_drift(table) for table in document["drifts"])
 
 
 def _drift(table: Mapping[str, Any]) -> EpsilonDrift:

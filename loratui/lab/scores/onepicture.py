@@ -5,17 +5,13 @@ Read from what was measured before; nothing is measured here.
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from loratui.lab.pictures.gallery import Where, expected_words
 from loratui.lab.plain import plain
-from loratui.lab.run.runs import RunFolder
-from loratui.lab.scores.readings import VERSION, Measures, Reading, digest
+from loratui.lab.scores.readings import Reading
 from loratui.lab.scores.scores import ALL, Score
 
 HELD_SIGNS = {True: "✓", False: "✗", None: "?"}
@@ -61,30 +57,6 @@ def short_words(told: Sequence[Answer], width: int) -> str:
     """`gray ✓ circle ✗ white ?`; signs alone, in the order of what was expected, where there is no room for more."""
     words = " ".join(f"{answer.short} {HELD_SIGNS[answer.held]}" for answer in told)
     return words if len(words) <= width else " ".join(HELD_SIGNS[answer.held] for answer in told)
-
-
-def read_measures(run: RunFolder, path: Path) -> Measures | None:
-    """What was measured in a picture of a run; None where it was not. OSError when the picture cannot be read."""
-    sha = digest(path)
-    found: Measures | None = None
-    with contextlib.suppress(OSError), (run.path / "readings.jsonl").open(encoding="utf-8", errors="replace") as file:
-        for line in file:  # there may be ten thousands, of which one is wanted
-            if sha in line:
-                found = _of_line(line, sha) or found
-    return found
-
-
-def _of_line(line: str, sha: str) -> Measures | None:
-    with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError, IndexError):
-        table = json.loads(line)
-        if table["v"] == VERSION and table["sha"] == sha:
-            return measures_of(table["measures"])
-    return None
-
-
-def measures_of(table: Any) -> Measures:
-    """From the form in which they are written down: a value, a confidence and a reason by name."""
-    return {str(name): Reading(told[0], float(told[1]), str(told[2])) for name, told in table.items()}
 
 
 def value_words(reading: Reading) -> str:

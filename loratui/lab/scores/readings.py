@@ -42,7 +42,7 @@ class Readings:
     """The readings of a run's pictures. `known` needs no numpy; `of` measures what is not known."""
 
     def __init__(self, run: RunFolder) -> None:
-        self.file = run.path / "readings.jsonl"
+        self.file = _file(run)
         self._known: dict[str, Measures] = dict(_lines(self.file))
 
     def known(self, path: Path) -> Measures | None:
@@ -94,16 +94,27 @@ def _plain(value: Any) -> str | float | None:
     return round(float(value), 6) if isinstance(value, float) else value
 
 
-def _lines(file: Path) -> Iterator[tuple[str, Measures]]:
-    try:
-        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            table = json.loads(line)
-            if table["v"] == VERSION:
-                yield (
-                    str(table["sha"]),
-                    {str(k): Reading(v[0], float(v[1]), str(v[2])) for k, v in table["measures"].items()},
-                )
+def read_measures(run: RunFolder, path: Path) -> Measures | None:
+    """What was measured in one picture of a run; None where it was not. OSError when the picture cannot be read."""
+    sha = digest(path)
+    return dict(_lines(_file(run), sha)).get(sha)
+
+
+def measures_of(table: Any) -> Measures:
+    """From the form in which they are written down: a value, a confidence and a reason by name."""
+    return {str(name): Reading(told[0], float(told[1]), str(told[2])) for name, told in table.items()}
+
+
+def _file(run: RunFolder) -> Path:
+    return run.path / "readings.jsonl"
+
+
+def _lines(file: Path, sha: str = "") -> Iterator[tuple[str, Measures]]:
+    """All that is in the file, or of one picture: there may be ten thousands of lines, of which one is wanted."""
+    with contextlib.suppress(OSError), file.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if sha in line:
+                with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError, IndexError):
+                    table = json.loads(line)
+                    if table["v"] == VERSION:
+                        yield str(table["sha"]), measures_of(table["measures"])

@@ -6,15 +6,12 @@ and the report tell the same numbers. How they are counted is `scoring`'s busine
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from loratui.lab.errors import LabError
-from loratui.lab.files import write_atomic
-from loratui.lab.plain import plain
+from loratui.lab.derived import finite, read_derived, write_derived
 from loratui.lab.run.runs import RunFolder
 from loratui.lab.scores.statistics import Change, Paired, Rate, Verdict
 
@@ -75,7 +72,6 @@ class Mean:
     lora: float | None
     change: Change | None
     lora_middle: Change | None  # the LoRA's own values, with their interval
-    base_middle: Change | None
 
 
 @dataclass(frozen=True)
@@ -151,38 +147,30 @@ def scores_file(run: RunFolder) -> Path:
 
 def as_json(scores: RunScores) -> dict[str, Any]:
     """All numbers as JSON has them: infinite ends of intervals are null."""
-    document: dict[str, Any] = _finite({"version": VERSION, **asdict(scores)})
+    document: dict[str, Any] = finite({"version": VERSION, **asdict(scores)})
     return document
 
 
 def write_scores(run: RunFolder, scores: RunScores) -> None:
     """Replace the file."""
-    write_atomic(scores_file(run), json.dumps(as_json(scores), separators=(",", ":")) + "\n")
+    write_derived(scores_file(run), VERSION, asdict(scores))
 
 
 def read_scores(run: RunFolder) -> RunScores | None:
     """What was written, None where nothing was, or by another version. LabError for a damaged file."""
-    file = scores_file(run)
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise LabError(f"{file}: cannot be read: {plain(error, 200)}; delete it, and it is counted anew") from error
-    if not isinstance(document, Mapping) or document.get("version") != VERSION:
-        return None
-    try:
-        return RunScores(
-            run=document["run"],
-            signature=document["signature"],
-            unread=tuple(document["unread"]),
-            scores=tuple(_score(table) for table in document["scores"]),
-            means=tuple(_mean(table) for table in document["means"]),
-            copies=tuple(_placed(Copies, table) for table in document["copies"]),
-            moved=tuple(_placed(Moved, t, rmse_middle=_change(t["rmse_middle"])) for t in document["moved"]),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise LabError(f"{file}: damaged: {plain(error, 200)}; delete it, and it is counted anew") from error
+    return read_derived(scores_file(run), VERSION, _made, "it is counted anew")
+
+
+def _made(document: Mapping[str, Any]) -> RunScores:
+    return RunScores(
+        run=document["run"],
+        signature=document["signature"],
+        unread=tuple(document["unread"]),
+        scores=tuple(_score(table) for table in document["scores"]),
+        means=tuple(_mean(table) for table in document["means"]),
+        copies=tuple(_placed(Copies, table) for table in document["copies"]),
+        moved=tuple(_placed(Moved, t, rmse_middle=_change(t["rmse_middle"])) for t in document["moved"]),
+    )
 
 
 def _placed(kind: type[Any], table: Mapping[str, Any], **made: Any) -> Any:
@@ -204,7 +192,7 @@ def _score(table: Mapping[str, Any]) -> Score:
 
 
 def _mean(table: Mapping[str, Any]) -> Mean:
-    changes = {name: _change(table[name]) for name in ("change", "lora_middle", "base_middle")}
+    changes = {name: _change(table[name]) for name in ("change", "lora_middle")}
     made: Mean = _placed(Mean, table, **changes)
     return made
 
@@ -215,14 +203,3 @@ def _change(table: Mapping[str, Any] | None) -> Change | None:
     low, high = table["low"], table["high"]
     low, high = (-float("inf") if low is None else low), (float("inf") if high is None else high)
     return Change(table["n"], table["estimate"], low, high, table["p"])
-
-
-def _finite(value: Any) -> Any:
-    """JSON knows no infinity."""
-    if isinstance(value, float):
-        return value if abs(value) != float("inf") else None
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return value

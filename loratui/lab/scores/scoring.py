@@ -295,7 +295,7 @@ def mean(seen: Seen, setting: Setting, name: str) -> Mean:
             pairs.append((float(one.value), float(other.value)))
     base, lora = [b for b, _ in pairs], [x for _, x in pairs]
     middles = [statistics.middle_of(values) if len(values) > 1 else None
-               for values in ([x - b for b, x in pairs], lora, base)]  # fmt: skip
+               for values in ([x - b for b, x in pairs], lora)]  # fmt: skip
     average = [sum(values) / len(values) if values else None for values in (base, lora)]
     return Mean(setting.place, name, len(pairs), average[0], average[1], *middles)
 

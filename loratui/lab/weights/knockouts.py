@@ -6,16 +6,14 @@ Distances are RMSE between pictures of the same noise. Blocks work on what other
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from loratui.lab.derived import read_derived, write_derived
 from loratui.lab.errors import LabError
-from loratui.lab.files import write_atomic
-from loratui.lab.plain import plain
 from loratui.lab.run.runs import RunFolder
 from loratui.lab.scores.statistics import Change
 
@@ -92,28 +90,19 @@ def write_knockout(run: RunFolder, made: KnockOut) -> None:
     except LabError:
         old = ()
     kept = {one.step: one for one in (*old, made)}
-    document = {"version": VERSION, "steps": [_finite(asdict(kept[step])) for step in sorted(kept)]}
-    write_atomic(knockout_file(run), json.dumps(document, separators=(",", ":"), allow_nan=False) + "\n")
+    write_derived(knockout_file(run), VERSION, {"steps": [asdict(kept[step]) for step in sorted(kept)]})
 
 
 def read_knockouts(run: RunFolder) -> tuple[KnockOut, ...] | None:
     """By step; None where no block was ever knocked out. LabError for a damaged file."""
-    file = knockout_file(run)
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise LabError(f"{file}: cannot be read: {plain(error, 200)}; delete it, and it is made anew") from error
-    if not isinstance(document, Mapping) or document.get("version") != VERSION:
-        return None
-    try:
-        return tuple(
-            KnockOut(**{**table, "prompts": tuple(map(_prompt, table["prompts"])), "sheets": tuple(table["sheets"])})
-            for table in document["steps"]
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise LabError(f"{file}: damaged: {plain(error, 200)}; delete it, and it is made anew") from error
+    return read_derived(knockout_file(run), VERSION, _knockouts, "it is made anew")
+
+
+def _knockouts(document: Mapping[str, Any]) -> tuple[KnockOut, ...]:
+    return tuple(
+        KnockOut(**{**table, "prompts": tuple(map(_prompt, table["prompts"])), "sheets": tuple(table["sheets"])})
+        for table in document["steps"]
+    )
 
 
 def _prompt(table: Mapping[str, Any]) -> KnockedPrompt:
@@ -131,12 +120,3 @@ def _distance(table: Mapping[str, Any]) -> Distance:
                  for name, end in (("low", -math.inf), ("high", math.inf)))  # fmt: skip
     values = tuple(float(value) for value in table["values"])
     return Distance(values, Change(int(middle["n"]), float(middle["estimate"]), low, high, float(middle["p"])))
-
-
-def _finite(value: Any) -> Any:
-    """JSON knows no infinity."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, (list, tuple)) else value

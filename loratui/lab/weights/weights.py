@@ -7,7 +7,6 @@ of runs that differ in their training seed alone, since even the same training t
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,9 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from loratui.lab.errors import LabError
-from loratui.lab.files import write_atomic
-from loratui.lab.plain import plain
+from loratui.lab.derived import read_derived, write_derived
 from loratui.lab.run.runs import RunFolder
 from loratui.lab.weights.layers import KEYS_AND_VALUES, block_order, kind_order
 
@@ -275,7 +272,6 @@ def write_weights(run: RunFolder, weights: RunWeights) -> None:
                          one.rank90])  # fmt: skip
         steps[str(step)] = {"sha256": weights.shas[step], "layers": rows}
     document = {
-        "version": VERSION,
         "run": weights.run,
         "base": weights.base,
         "layers": [list(module) for module in modules],
@@ -284,34 +280,25 @@ def write_weights(run: RunFolder, weights: RunWeights) -> None:
         "tokens": asdict(weights.tokens) if weights.tokens else None,
         "problems": list(weights.problems),
     }
-    write_atomic(weights_file(run), json.dumps(document, separators=(",", ":"), allow_nan=False) + "\n")
+    write_derived(weights_file(run), VERSION, document)
 
 
 def read_weights(run: RunFolder) -> RunWeights | None:
     """What was written, None where nothing was, or by another version. LabError for a damaged file."""
-    file = weights_file(run)
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise LabError(f"{file}: cannot be read: {plain(error, 200)}; delete it, and it is made anew") from error
-    if not isinstance(document, Mapping) or document.get("version") != VERSION:
-        return None
-    try:
-        layers = document["layers"]
-        return RunWeights(
-            run=str(document["run"]),
-            base=str(document["base"]),
-            steps={int(step): tuple(_module(layers, row) for row in table["layers"])
-                   for step, table in document["steps"].items()},
-            shas={int(step): str(table["sha256"]) for step, table in document["steps"].items()},
-            cosines=tuple(Cosine(**table) for table in document["cosines"]),
-            tokens=_tokens(document["tokens"]),
-            problems=tuple(str(text) for text in document["problems"]),
-        )  # fmt: skip
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise LabError(f"{file}: damaged: {plain(error, 200)}; delete it, and it is made anew") from error
+    return read_derived(weights_file(run), VERSION, _made, "it is made anew")
+
+
+def _made(document: Mapping[str, Any]) -> RunWeights:
+    layers, steps = document["layers"], document["steps"]
+    return RunWeights(
+        run=str(document["run"]),
+        base=str(document["base"]),
+        steps={int(step): tuple(_module(layers, row) for row in table["layers"]) for step, table in steps.items()},
+        shas={int(step): str(table["sha256"]) for step, table in steps.items()},
+        cosines=tuple(Cosine(**table) for table in document["cosines"]),
+        tokens=_tokens(document["tokens"]),
+        problems=tuple(str(text) for text in document["problems"]),
+    )
 
 
 def _module(layers: Sequence[Sequence[Any]], row: Sequence[Any]) -> ModuleFacts:

@@ -75,8 +75,8 @@ def test_accepted_as_it_is_it_is_the_measures_and_changed_it_is_a_persons(sample
 
 def test_a_number_is_suggested_without_a_verdict_and_with_its_interval(sampled: RunFolder) -> None:
     change = Change(12, 0.25, 0.125, 0.375, 0.004)
-    said = mean_suggestion(sampled, Mean(PLACE, "coverage", 12, 0.5, 0.75, change, None, None))
+    said = mean_suggestion(sampled, Mean(PLACE, "coverage", 12, 0.5, 0.75, change, None))
     assert (said.verdict, said.feature) == ("", "coverage · a red circle")
     assert said.note == "0.75 with the LoRA, 0.5 without (12 pairs); change +0.25 (+0.125 to +0.375, p = 0.004)"
-    few = mean_suggestion(sampled, Mean(PLACE, "coverage", 1, 0.5, 0.75, None, None, None))
+    few = mean_suggestion(sampled, Mean(PLACE, "coverage", 1, 0.5, 0.75, None, None))
     assert "one pair tells no change" in few.note

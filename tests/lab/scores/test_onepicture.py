@@ -9,8 +9,8 @@ import pytest
 
 from loratui.lab.pictures.gallery import Spot, Where
 from loratui.lab.run.runs import RunFolder
-from loratui.lab.scores.onepicture import Answer, answers, read_measures, short_words, told_words
-from loratui.lab.scores.readings import Reading, Readings
+from loratui.lab.scores.onepicture import Answer, answers, short_words, told_words
+from loratui.lab.scores.readings import Reading, Readings, read_measures
 from loratui.lab.scores.scores import ALL, Place, Score
 from loratui.lab.scores.statistics import Paired, Rate, Verdict
 from tests.pictures import file_of, places, sampled_run
