@@ -8,11 +8,22 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from loratui.lab.files import append_line, atomic_path, cache_folder, remove_parts, sha256_file, write_atomic
+from loratui.lab.files import (
+    append_line,
+    atomic_path,
+    cache_folder,
+    make_folder,
+    open_binary,
+    read_file,
+    remove_parts,
+    sha256_file,
+    write_atomic,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -123,3 +134,81 @@ def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch
     assert cache_folder() == Path("/xdg/loratui")
     monkeypatch.setenv("LORATUI_CACHE", "~/mine")
     assert cache_folder() == tmp_path / "mine"
+
+
+def run_folder(tmp_path: Path) -> Path:
+    run = tmp_path / "runs" / "one"
+    (run / "samples").mkdir(parents=True)
+    (run / "run.toml").write_text("")
+    return run
+
+
+def test_below_a_run_no_link_is_read_or_written(tmp_path: Path) -> None:
+    run, victim = run_folder(tmp_path), tmp_path / "thesis.txt"
+    victim.write_text("mine")
+    (run / "samples" / "link").symlink_to(victim)
+    doings: list[Callable[[Path], object]] = [
+        read_file,
+        open_binary,
+        lambda path: write_atomic(path, "x"),
+        lambda path: append_line(path, "x"),
+    ]
+    for doing in doings:
+        with pytest.raises(OSError, match="symbolic link, which is not followed") as caught:
+            doing(run / "samples" / "link")
+        assert caught.value.filename == str(run / "samples" / "link")
+    assert victim.read_text() == "mine"
+
+
+@pytest.mark.parametrize("to_another_run", [False, True])
+def test_below_a_run_no_link_to_a_folder_is_gone_through(tmp_path: Path, to_another_run: bool) -> None:
+    run, victim = run_folder(tmp_path), tmp_path / "home"
+    victim.mkdir()
+    (victim / ".x.part").write_text("mine")
+    if to_another_run:
+        (victim / "run.toml").write_text("")
+    (run / "resume").symlink_to(victim)
+    for doing in (remove_parts, make_folder, lambda path: write_atomic(path / "new", "x")):
+        with pytest.raises(OSError, match="symbolic link") as caught:
+            doing(run / "resume")
+        assert caught.value.filename == str(run / "resume")
+    with pytest.raises(OSError, match="symbolic link"):
+        make_folder(run / "resume" / "step-000001")
+    assert (victim / ".x.part").read_text() == "mine"
+
+
+def test_a_run_or_all_runs_that_a_person_linked_are_gone_through(tmp_path: Path) -> None:
+    run_folder(tmp_path / "disk")
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "runs").symlink_to(tmp_path / "disk" / "runs")
+    write_atomic(tmp_path / "project" / "runs" / "one" / "samples" / "a", "new")
+    (tmp_path / "alone").symlink_to(tmp_path / "disk" / "runs" / "one")
+    assert read_file(tmp_path / "alone" / "samples" / "a") == b"new"
+
+
+def test_the_hidden_folder_of_a_project_is_no_link(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / ".loratui").symlink_to(tmp_path / "home")
+    with pytest.raises(OSError, match="symbolic link"):
+        append_line(tmp_path / ".loratui" / "edits.jsonl", "x")
+    assert names(tmp_path / "home") == []
+
+
+def test_what_is_no_file_is_said_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    (tmp_path / "folder").mkdir()
+    for name, kind in (("fifo", "a FIFO"), ("zero", "a device"), ("folder", "a folder")):
+        with pytest.raises(OSError, match=kind):
+            read_file(tmp_path / name)
+        with pytest.raises(OSError, match=kind):
+            append_line(tmp_path / name, "x")
+        with pytest.raises(OSError, match=kind):
+            write_atomic(tmp_path / name, "x")
+
+
+def test_no_more_is_read_than_was_allowed(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * 101)
+    assert len(read_file(tmp_path / "a", 101)) == 101
+    with pytest.raises(OSError, match="larger than"):
+        read_file(tmp_path / "a", 100)
