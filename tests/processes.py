@@ -49,14 +49,30 @@ def new_run(project_folder: Path, *overrides: str) -> RunFolder:
     return run
 
 
-def train(run: RunFolder, kill_at: int = 0, kill_in: str = "", limit: float = 120, spare_megabytes: int = 0) -> int:
+def train(
+    run: RunFolder,
+    kill_at: int = 0,
+    kill_in: str = "",
+    limit: float = 120,
+    spare_megabytes: int = 0,
+    calls: Path | None = None,
+    kill_call: int = 0,
+    interrupt_at: str = "",
+) -> int:
     """Train the run in a process of its own; returns its exit code, -9 when it was killed.
 
     kill_at: SIGKILL right after that step was logged. kill_in: SIGKILL inside the first save after that step:
     "write" (half of the state written), "mark" (before it is marked complete) or "rename" (before it has its name).
     spare_megabytes: address space it may take beyond what the imports took; 0 for no limit.
+    kill_call: SIGKILL instead of that one, from 1, of the calls that change what is on disk, as `count_calls` counts
+    them; what was called is written to the file `calls`.
+    interrupt_at: SIGINT when the first event of that kind is logged.
     """
-    child = SERVER.Process(target=_child, args=(run.path, kill_at, kill_in, dict(os.environ), spare_megabytes))
+    environment = dict(os.environ)
+    child = SERVER.Process(
+        target=_child,
+        args=(run.path, kill_at, kill_in, environment, spare_megabytes, calls, kill_call, interrupt_at),
+    )
     child.start()
     child.join(limit)
     if child.exitcode is None:
@@ -65,7 +81,16 @@ def train(run: RunFolder, kill_at: int = 0, kill_in: str = "", limit: float = 12
     return child.exitcode
 
 
-def _child(path: Path, kill_at: int, kill_in: str, environment: dict[str, str], spare_megabytes: int = 0) -> None:
+def _child(
+    path: Path,
+    kill_at: int,
+    kill_in: str,
+    environment: dict[str, str],
+    spare_megabytes: int = 0,
+    calls: Path | None = None,
+    kill_call: int = 0,
+    interrupt_at: str = "",
+) -> None:
     import torch
 
     os.environ.update(environment)
@@ -77,6 +102,8 @@ def _child(path: Path, kill_at: int, kill_in: str, environment: dict[str, str], 
             if not kill_in:
                 os.kill(os.getpid(), signal.SIGKILL)
             _arm(kill_in)
+        if interrupt_at and event["kind"] == interrupt_at:
+            os.kill(os.getpid(), signal.SIGINT)
 
     if spare_megabytes:
         import loratui.engine.sitting  # noqa: F401  # what it needs for itself is not to count
@@ -84,7 +111,37 @@ def _child(path: Path, kill_at: int, kill_in: str, environment: dict[str, str], 
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
         room = pages * os.sysconf("SC_PAGE_SIZE") + (spare_megabytes << 20)
         resource.setrlimit(resource.RLIMIT_AS, (room, room))
+    if calls is not None:
+        count_calls(path, calls, kill_call)
     raise SystemExit(work(RunFolder(path), [watch]).exit_code)
+
+
+CALLS = ("replace", "rename", "unlink", "rmdir", "mkdir", "fsync", "ftruncate")
+
+
+def count_calls(folder: Path, list_file: Path, kill_call: int) -> None:
+    """From now on, list every call that changes what is in `folder` for good; SIGKILL instead of the chosen one."""
+    made: list[str] = []
+    out = os.open(list_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+
+    def counted(name: str) -> None:
+        real = getattr(os, name)
+
+        def call(what: Any, *rest: Any, **named: Any) -> Any:
+            place = Path("/proc/self/fd", str(what)).readlink() if isinstance(what, int) else Path(what)
+            if (below := named.get("dir_fd")) is not None:  # as shutil.rmtree does it
+                place = Path("/proc/self/fd", str(below)).readlink() / place
+            if place.is_relative_to(folder):
+                made.append(name)
+                if len(made) == kill_call:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                os.write(out, f"{name} {place.relative_to(folder)}\n".encode())
+            return real(what, *rest, **named)
+
+        setattr(os, name, call)
+
+    for name in CALLS:
+        counted(name)
 
 
 def _arm(moment: str) -> None:
@@ -99,8 +156,9 @@ def _arm(moment: str) -> None:
     if moment == "write":
         whole = torch.save
 
-        def half(state: Any, file: Any) -> None:
-            whole(state, file)
+        def half(state: Any, writer: Any) -> None:
+            whole(state, writer)
+            file = writer.file
             file.flush()
             file.truncate(file.tell() // 2)
             die()

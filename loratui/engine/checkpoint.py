@@ -7,15 +7,20 @@ it gets onto the disk so that a kill at any instruction leaves at least the stat
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import math
+import pickle
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import IO, Any
 
 import torch
 
 from loratui.engine import export
 from loratui.engine.task import Task
 from loratui.lab.errors import LabError
-from loratui.lab.run.runs import RunFolder, saving_resume
+from loratui.lab.files import read_text
+from loratui.lab.plain import plain
+from loratui.lab.run.runs import RunFolder, damage_of, saving_resume
 
 DECAY = 0.98  # of the smoothed loss, a step
 
@@ -50,25 +55,80 @@ def save(run: RunFolder, task: Task, progress: Progress) -> None:
     }
     with saving_resume(run, progress.step) as folder:
         with (folder / "state.pt").open("wb") as file:
-            torch.save(state, file)
+            writer = _Writer(file)
+            try:
+                torch.save(state, writer)  # type: ignore[arg-type]
+            except RuntimeError as error:  # torch tells of a write that failed in words of its own
+                raise writer.error or error from error
         (folder / "progress.json").write_text(json.dumps(asdict(progress)), encoding="utf-8")
 
 
-def load(folder: Path, task: Task) -> Progress:
-    """Put a saved state into a prepared task; returns where it stood."""
+def load(folder: Path, step: int, task: Task) -> Progress:
+    """Put the saved state of a step into a prepared task; returns where it stood.
+
+    LabError, in words, for one that is not whole, is not of that step, or does not fit the task; then the task holds
+    nothing that may be trained from until another state was loaded.
+    """
+    if damage := damage_of(folder):
+        raise LabError(f"{folder}: {damage}")
     try:
         state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
-        progress = Progress(**json.loads((folder / "progress.json").read_text(encoding="utf-8")))
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError) as error:
+        weights, optimizer, scaler = state["weights"], state["optimizer"], state["scaler"]
+        pairs = {str(key): (down, up) for key, (down, up) in weights.items()}
+        progress = _progress(json.loads(read_text(folder / "progress.json", 1 << 16)))
+    except pickle.UnpicklingError as error:  # torch's own words tell how to run the code that is in it
+        raise LabError(f"{folder}: state.pt holds more than numbers, and no such file is ever loaded") from error
+    except OSError as error:
+        raise LabError(f"{folder}: {Path(error.filename or 'state.pt').name}: {error.strerror}") from error
+    except (RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError, RecursionError) as error:
+        raise LabError(f"{folder}: cannot be read: {plain(error, 200)}") from error
+    if progress.step != step or step > task.plan.total_steps:
         raise LabError(
-            f"{folder}: this saved state cannot be read ({error}); delete the folder to resume from the one before"
-        ) from error
+            f"{folder}: progress.json says step {progress.step}, in a run of {task.plan.total_steps:,} steps"
+        )
     live = export.adapter_weights(task.models)
-    if set(live) != set(state["weights"]):
+    if {key: (pair.down.shape, pair.up.shape) for key, pair in live.items()} != {
+        key: (down.shape, up.shape) for key, (down, up) in pairs.items()
+    }:
         raise LabError(f"{folder}: the saved state adapts other layers than this run's settings ask for")
-    weights = {key: export.LoraPair(down, up, live[key].alpha) for key, (down, up) in state["weights"].items()}
-    export.set_adapter_weights(task.models, weights)
-    task.optimizer.load_state_dict(state["optimizer"])
-    if state["scaler"] and task.accelerator.scaler is not None:
-        task.accelerator.scaler.load_state_dict(state["scaler"])
+    try:
+        loaded = {key: export.LoraPair(down, up, live[key].alpha) for key, (down, up) in pairs.items()}
+        export.set_adapter_weights(task.models, loaded)
+        task.optimizer.load_state_dict(optimizer)
+        if scaler and task.accelerator.scaler is not None:
+            task.accelerator.scaler.load_state_dict(scaler)
+    except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise LabError(f"{folder}: the optimiser's state does not fit: {plain(error, 200)}") from error
     return progress
+
+
+def _progress(table: dict[str, Any]) -> Progress:
+    """The same from its JSON. ValueError, TypeError or LookupError where it is none."""
+    progress = Progress(**{field.name: table[field.name] for field in fields(Progress)})
+    if type(progress.step) is not int or progress.step < 0:
+        raise ValueError(f"progress.json: step {progress.step!r} is no step")
+    for name in ("smoothed", "weight", "first_probe", "last_probe", "seconds", "started_at"):
+        value = getattr(progress, name)
+        optional = name in ("smoothed", "first_probe", "last_probe")
+        if not (value is None and optional) and not (type(value) in (int, float) and math.isfinite(value)):
+            raise ValueError(f"progress.json: {name} {value!r} is no number")
+    return progress
+
+
+class _Writer:
+    """A file that remembers why it could not be written."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file, self.error = file, None
+
+    error: OSError | None
+
+    def write(self, data: Any) -> int:
+        try:
+            return self.file.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        self.file.flush()

@@ -196,8 +196,7 @@ def save_lora(path: Path, weights: Weights, metadata: Mapping[str, str], dtype: 
     The same weights and metadata give the same bytes. `sshs_model_hash` and `modelspec.hash_sha256` are added to
     the metadata. dtype is that of up and down; alpha stays float32.
     """
-    tensors = {key: value if value.ndim == 0 else value.to(dtype) for key, value in to_kohya(weights).items()}
-    header, payload = _split(dump_tensors(tensors))
+    header, payload = _kohya_file(weights, dtype)
     sha256 = hashlib.sha256(payload).hexdigest()
     notes = {**metadata, "sshs_model_hash": sha256, "modelspec.hash_sha256": f"0x{sha256}"}
     # safetensors writes its metadata in an order that changes from process to process; here it is sorted.
@@ -206,6 +205,11 @@ def save_lora(path: Path, weights: Weights, metadata: Mapping[str, str], dtype: 
     text += b" " * (-len(text) % 8)  # the format wants the payload aligned
     write_atomic(path, len(text).to_bytes(8, "little") + text + payload)
     return sha256
+
+
+def payload_of(weights: Weights, dtype: torch.dtype = torch.float32) -> str:
+    """The payload's sha256 of the file that `save_lora` would write."""
+    return hashlib.sha256(_kohya_file(weights, dtype)[1]).hexdigest()
 
 
 def load_lora(path: Path, module_names: Iterable[str]) -> tuple[Weights, dict[str, str]]:
@@ -239,6 +243,11 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any], bytes]:
         raise LabError(f"{path}: no such LoRA file") from None
     except (SafetensorError, ValueError, OSError) as error:
         raise LabError(f"{path}: cannot be read as a .safetensors file ({error})") from error
+
+
+def _kohya_file(weights: Weights, dtype: torch.dtype) -> tuple[dict[str, Any], bytes]:
+    tensors = {key: value if value.ndim == 0 else value.to(dtype) for key, value in to_kohya(weights).items()}
+    return _split(dump_tensors(tensors))
 
 
 def _by_stem(tensors: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:

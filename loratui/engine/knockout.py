@@ -25,7 +25,7 @@ from loratui.engine.later import Later, Waiting
 from loratui.engine.sample import batch_rows
 from loratui.engine.weights import checkpoint_of
 from loratui.lab.errors import LabError
-from loratui.lab.files import atomic_path
+from loratui.lab.files import atomic_path, make_folder
 from loratui.lab.patience import Progress, quiet
 from loratui.lab.pictures.pictures import PictureFacts, save_picture
 from loratui.lab.pictures.sheet import Column, SheetRow, contact_sheets
@@ -162,7 +162,7 @@ def _draw(later: Later, plan: _Plan, progress: Progress) -> None:
     """What is missing: base and whole LoRA into samples/, the others into their own folder."""
     sampler, blocks = later.sampler, layers_by_block(later.models)
     done, total = len(plan.all) - len(plan.missing()), len(plan.all)
-    plan.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(plan.folder)
     groups: dict[tuple[object, ...], list[tuple[Cell, Variant]]] = {}
     for cell, variant in plan.missing():
         groups.setdefault((variant, cell.group), []).append((cell, variant))

@@ -27,6 +27,7 @@ from loratui.engine.cells import (
     sheet_stem,
     write_sheets,
 )
+from loratui.lab.files import atomic_path, make_folder
 from loratui.lab.patience import Progress, quiet
 from loratui.lab.pictures.gallery import Gallery
 from loratui.lab.run.asked import asked_numbers
@@ -244,7 +245,7 @@ def reconstructions(run: RunFolder, progress: Progress = quiet, on_wait: Waiting
         with Later(run, on_wait) as later:
             from loratui.engine.task import reconstruct
 
-            folder.mkdir(exist_ok=True)
+            make_folder(folder)
             for done, image in enumerate(missing):
                 progress(done, len(missing))
                 _save(paths[image.sha256], reconstruct(record, later.family, image))
@@ -254,8 +255,6 @@ def reconstructions(run: RunFolder, progress: Progress = quiet, on_wait: Waiting
 
 def _save(path: Path, picture: NDArray[np.uint8]) -> None:
     from PIL import Image
-
-    from loratui.lab.files import atomic_path
 
     with atomic_path(path) as part:
         Image.fromarray(picture).save(part, format="PNG")

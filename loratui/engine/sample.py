@@ -28,7 +28,7 @@ from loratui.engine.adapter import strength
 from loratui.engine.cells import Cell, Drawn, cells, facts_of, is_drawn, picture_path, write_sheets
 from loratui.engine.machine import describe
 from loratui.engine.task import Adapted
-from loratui.lab.files import cache_folder, write_atomic
+from loratui.lab.files import cache_folder, make_folder, write_atomic
 from loratui.lab.pictures.pictures import save_picture
 from loratui.lab.run.record import Record
 from loratui.lab.run.runs import RunFolder
@@ -58,7 +58,7 @@ class Sampler:
         """Each cell with its picture in samples/, drawn unless it is there; base pictures from the cache if it can."""
         groups: dict[tuple[object, ...], list[Cell]] = {}
         for cell in wanted:
-            if is_drawn(self.path(cell, step), facts_of(self.record, self.run, cell, step, payload)):
+            if self.is_drawn(cell, step, payload):
                 yield self._drawn(cell, step, new=False)
             elif cell.scale is None and (kept := self._kept(cell)).exists():
                 self._put(cell, step, kept.read_bytes())
@@ -68,6 +68,10 @@ class Sampler:
         for members in groups.values():
             for start in range(0, len(members), self.rows):
                 yield from self._draw_together(members[start : start + self.rows], step, payload)
+
+    def is_drawn(self, cell: Cell, step: int, payload: str) -> bool:
+        """Whether the picture of a cell is there, made with the LoRA of that step."""
+        return is_drawn(self.path(cell, step), facts_of(self.record, self.run, cell, step, payload))
 
     def path(self, cell: Cell, step: int) -> Path:
         return picture_path(self.run, cell, step)
@@ -80,14 +84,14 @@ class Sampler:
 
     def _put(self, cell: Cell, step: int, content: bytes) -> None:
         path = self.path(cell, step)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_atomic(path, content)
 
     def _draw_together(self, batch: list[Cell], step: int, payload: str) -> Iterator[Drawn]:
         for cell, picture in zip(batch, self.pictures(batch), strict=True):
             facts = facts_of(self.record, self.run, cell, step, payload)
             path = self._kept(cell) if cell.scale is None else self.path(cell, step)
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             save_picture(path, picture, facts)
             if cell.scale is None:
                 self._put(cell, step, path.read_bytes())

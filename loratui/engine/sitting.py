@@ -19,6 +19,7 @@ from accelerate.utils import broadcast_object_list
 
 from loratui import __version__
 from loratui.engine import checkpoint, export
+from loratui.engine.cells import payload_hash
 from loratui.engine.checkpoint import Progress
 from loratui.engine.families import load_family
 from loratui.engine.faults import NotFiniteError, explain, out_of_memory
@@ -28,11 +29,13 @@ from loratui.engine.metadata import LoraRecord, RecordedImage, lora_metadata
 from loratui.engine.sample import Cell, Drawn, Sampler, cells, write_sheets
 from loratui.engine.signals import Signals
 from loratui.engine.task import check_images, prepare
+from loratui.lab.errors import LabError
 from loratui.lab.run import requests
 from loratui.lab.run.asked import asked_numbers
-from loratui.lab.run.events import EventLog, NoLog
+from loratui.lab.run.asking import checkpoint_steps, shortened
+from loratui.lab.run.events import EventLog, NoLog, events_back
 from loratui.lab.run.record import Record, output_name
-from loratui.lab.run.runs import RunFolder, latest_resume, remove_leftovers
+from loratui.lab.run.runs import RunFolder, remove_leftovers, resumes
 
 STATE_EVERY_SECONDS = 300.0  # a killed run loses at most this much, whatever its checkpoints
 
@@ -50,7 +53,7 @@ class Sitting:
         self.payload = ""
         self.lora_step = -1
         self.saved_at = self.began
-        self.saved_step = -1
+        self.saved_step = -1  # of the newest state on disk
         self._load()
 
     # -- before the first step --------------------------------------------------------------------------------
@@ -74,14 +77,38 @@ class Sitting:
         self.task = prepare(self.record, family, self.accelerator, self._say)
         family.release()
         self.sampler = Sampler(self.run, self.task)
-        state = latest_resume(self.run)
-        self.progress = checkpoint.load(state, self.task) if state else Progress(started_at=time.time())
+        self.progress = self._load_state()
         self.earlier_seconds = self.progress.seconds
-        self.saved_step = self.progress.step if state else -1
         steps = self.settings.train.log_every
         self.ring = torch.zeros(steps, device=device)  # losses wait here, on the device, until they are read together
         self.waiting: list[tuple[int, float]] = []  # steps whose losses are in the ring, and their rates
         self.read_at = time.monotonic()
+
+    def _load_state(self) -> Progress:
+        """Where the newest state stands that is whole, now in the task; what is wrong with newer ones is said.
+
+        LabError when there are states and none is whole.
+        """
+        states = resumes(self.run)
+        faults = []
+        for step, folder in states:
+            try:
+                progress = checkpoint.load(folder, step, self.task)
+            except LabError as error:
+                faults.append(str(error))
+                continue
+            for fault in faults if self.main else []:
+                self.log.emit("warning", text=f"{fault}; going on from the saved state of step {step} instead")
+            self.saved_step = step
+            return progress
+        if not states:
+            return Progress(started_at=time.time())
+        kept = checkpoint_steps(self.run)
+        loras = f"the LoRAs of steps {shortened(kept)} are kept" if kept else "no LoRA was saved yet"
+        raise LabError(
+            "\n".join(faults) + f"\nnone of the saved states can be gone on from; {loras}. Move {self.run.resume} "
+            "away and resume: the run is then trained again from its first step, to the same bits"
+        )
 
     def _say(self, text: str) -> None:
         if self.accelerator.is_main_process:
@@ -105,13 +132,27 @@ class Sitting:
             self._probe(0)
             if self.saved_step < 0:
                 self._save_state()
-        reason = train(self.task, progress.step, self.after)
+        reason = self._catch_up() or train(self.task, progress.step, self.after)
         self._read_losses()
         if self.lora_step != progress.step:
             self._save_lora()
         if reason in ("finished", "max_minutes") and self.settings.sample.every != "never":
-            self._sample()
+            reason = self._sample() or reason
         return reason
+
+    def _catch_up(self) -> str | None:
+        """Make what was due at the step of the loaded state and is not there: a kill came between.
+
+        Returns a reason to end, or None.
+        """
+        step, plan = self.progress.step, self.record.plan
+        if not step:
+            return None
+        if step in plan.checkpoint_steps or step == plan.total_steps or self.run.checkpoint_file(step).exists():
+            self._keep_lora()
+        if step in plan.sample_steps and step < plan.total_steps:  # those of the last step are drawn at the end
+            return self._sample(unless_there=True)
+        return None
 
     def try_out(self) -> dict[str, Any]:
         """One step's forward and backward pass and one short picture; nothing is kept."""
@@ -152,7 +193,7 @@ class Sitting:
         elif due_state:
             self._save_state()
         if due_sample or "sample" in asked:
-            self._sample(asked.get("sample"))
+            reason = self._sample(asked.get("sample")) or reason
         if "pause" in asked and not reason:
             reason = self._pause()
         return reason
@@ -272,14 +313,27 @@ class Sitting:
     def _save_lora(self) -> None:
         """The LoRA for people and other tools, and with it the state to resume from: state first."""
         self._save_state()
+        self._keep_lora()
+
+    def _keep_lora(self) -> None:
+        """The LoRA of this step as a file; one that an earlier sitting wrote stays as it is."""
         if not self.main:
             return
         step = self.progress.step
         path = self.run.checkpoint_file(step)
         weights = export.adapter_weights(self.task.models)
-        self.payload = export.save_lora(path, weights, lora_metadata(self._lora_record(step)))
+        self.payload = export.payload_of(weights) if path.exists() else ""
+        told = False
+        if self.payload and _payload_in(path) == self.payload:
+            told = any(
+                event.get("step") == step and event.get("sha256") == self.payload
+                for event in events_back(self.run.events_file, "checkpoint")
+            )
+        else:
+            self.payload = export.save_lora(path, weights, lora_metadata(self._lora_record(step)))
         self.lora, self.lora_step = path, step
-        self.log.emit("checkpoint", step=step, path=str(path), sha256=self.payload)
+        if not told:
+            self.log.emit("checkpoint", step=step, path=str(path), sha256=self.payload)
         self.read_at = time.monotonic()
 
     def _lora_record(self, step: int) -> LoraRecord:
@@ -309,10 +363,33 @@ class Sitting:
             prediction_type=str(self.task.family.facts()["prediction_type"]),
         )
 
-    def _sample(self, asked: Any = None) -> None:
-        """Draw what the settings ask for, or the prompts of a request. Whatever fails, training goes on."""
-        if not self.main:
-            return
+    def _sample(self, asked: Any = None, unless_there: bool = False) -> str | None:
+        """Draw what the settings ask for, or the prompts of a request. Whatever fails, training goes on.
+
+        Returns the name of a signal that cut it short, for then the run ends at this step: going on with it, the rest
+        is drawn. None otherwise.
+        """
+        cut = self._draw(asked) if self.main and not (unless_there and self._is_sampled()) else None
+        if self.accelerator.num_processes > 1:
+            [cut] = broadcast_object_list([cut])
+        return cut
+
+    def _is_sampled(self) -> bool:
+        """Whether all that the plan has drawn at this step is there, and the log tells of the sheet."""
+        step = self.progress.step
+        wanted = cells(self.record.prompts, (None, *self.settings.sample.scales))
+        sheets = [
+            Path(str(event.get("path")))
+            for event in events_back(self.run.events_file, "sample")
+            if event.get("step") == step and event.get("sheet")
+        ]
+        return (
+            bool(sheets)
+            and all(sheet.is_file() for sheet in sheets)
+            and all(self.sampler.is_drawn(cell, step, self.payload) for cell in wanted)
+        )
+
+    def _draw(self, asked: Any) -> str | None:
         try:
             if self.lora_step != self.progress.step:
                 self._save_lora()  # so that the LoRA behind every picture is a file
@@ -326,7 +403,7 @@ class Sitting:
             drawn = []
             for picture in self.sampler.draw(wanted, step, self.payload):
                 if self.signals.number:  # someone wants it to end: what was drawn stays, the sheet would be half
-                    return
+                    return self._wish({})
                 drawn.append(picture)
                 if picture.cell.scale is not None:
                     self.log.emit("sample", step=step, path=str(picture.path))
@@ -346,6 +423,7 @@ class Sitting:
         finally:
             self.task.family.release()
             self.read_at = time.monotonic()
+        return None
 
     def final_record(self) -> dict[str, Any]:
         """What the last event says of the whole run. Sizes of ΔW are Frobenius norms over all adapted layers."""
@@ -367,6 +445,14 @@ class Sitting:
             "log": str(self.run.log_file),
             "memory": self.task.family.memory(),
         }
+
+
+def _payload_in(path: Path) -> str:
+    """The payload hash of a LoRA file; "" where it cannot be read."""
+    try:
+        return payload_hash(path)
+    except (LabError, OSError, ValueError):
+        return ""
 
 
 def in_sheet_order(drawn: list[Drawn], wanted: list[Cell]) -> list[Drawn]:

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 from loratui.engine.faults import explain
 from loratui.engine.signals import Signals
 from loratui.lab.errors import LabError
+from loratui.lab.files import open_file, write_atomic
 from loratui.lab.run import requests
 from loratui.lab.run.events import EventLog, Listener, NoLog
 from loratui.lab.run.lock import RunLock, device_name, device_turn
 from loratui.lab.run.record import Record, read_record
-from loratui.lab.run.runs import RunFolder
+from loratui.lab.run.runs import RunFolder, latest_resume
 
 if TYPE_CHECKING:
     pass
@@ -55,7 +56,8 @@ def work(run: RunFolder, listeners: Sequence[Listener] = (), dry: bool = False) 
         reserve = run.path / ".reserve"
         try:
             # Room for the last lines of a run that fills the disk.
-            reserve.write_bytes(b"\0" * RESERVE_BYTES)
+            with os.fdopen(open_file(reserve, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
+                file.write(b"\0" * RESERVE_BYTES)
             return _work(run, record, log, signals, dry)
         except Exception as error:
             reserve.unlink(missing_ok=True)
@@ -131,13 +133,20 @@ def _end(log: EventLog, state: str, code: int, record: dict[str, Any]) -> Outcom
     return Outcome(state, code, log.emit("state", state=state, **record, exit_code=code))
 
 
+def _has_state(run: RunFolder) -> bool:
+    try:
+        return latest_resume(run) is not None
+    except LabError:
+        return False
+
+
 def _failed(run: RunFolder, log: EventLog, error: Exception) -> Outcome:
-    text, code = explain(error), 2 if isinstance(error, LabError) else 1
+    text, code = explain(error, saved=_has_state(run)), 2 if isinstance(error, LabError) else 1
     with suppress(OSError):
         if code == 1:
             import traceback
 
-            (run.path / "traceback.txt").write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+            write_atomic(run.path / "traceback.txt", "".join(traceback.format_exception(error)))
         return _end(log, "failed", code, {"reason": text})
     print(text, file=sys.stderr)  # not even the log could take it
     return Outcome("failed", code, {"kind": "state", "state": "failed", "reason": text})

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import io
 import os
@@ -108,12 +109,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
         try:
             if target.exists():
                 _refuse_odd(path, target.stat())
-            part.touch(exist_ok=False)
-            mode = (target if target.exists() else part).stat().st_mode & 0o777
-            yield part
-            _fsync(part)
-            part.chmod(mode)  # some writers make files that only their owner can read
-            part.replace(target)
+            with _alive(part):
+                mode = (target if target.exists() else part).stat().st_mode & 0o777
+                yield part
+                _fsync(part)
+                part.chmod(mode)  # some writers make files that only their owner can read
+                part.replace(target)
             fsync_folder(target.parent)
         except OSError as error:
             if error.errno is None:
@@ -121,6 +122,18 @@ def atomic_path(path: Path) -> Iterator[Path]:
             raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _alive(part: Path) -> Iterator[None]:
+    """The new file, with a lock on it for as long as its writer lives: see `remove_parts`."""
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        with contextlib.suppress(OSError):  # some file systems have no locks: its remains stay, then
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
@@ -173,11 +186,16 @@ def fsync_folder(folder: Path) -> None:
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what writers that were killed left behind in `folder`. Call it only where no other writer can be."""
+    """Remove what writers that were killed left behind in `folder`; what a live one is writing stays."""
     refuse_links(folder)
     for part in folder.glob(f".*{PART_SUFFIX}"):
-        if part.is_file():
-            part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            descriptor = open_file(part)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                part.unlink()
+            finally:
+                os.close(descriptor)
 
 
 def _part_name(target: Path) -> Path:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from loratui.lab.files import open_binary
 from loratui.lab.patience import Progress, quiet
 from loratui.lab.run.events import Event, parse_event, parse_number
 from loratui.lab.run.lock import is_locked
@@ -104,7 +105,7 @@ class Curves:
             alive = is_locked(self.run.lock_file)  # before the events: see runs.read_state
             taken_up = alive or self.run.lock_file.exists()
             try:
-                with self.run.events_file.open("rb") as file:
+                with open_binary(self.run.events_file) as file:
                     self._read(file.fileno(), progress)
             except FileNotFoundError:
                 if self._file is not None:

@@ -21,11 +21,11 @@ import math
 import mmap
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from loratui.lab.files import append_whole
+from loratui.lab.files import append_whole, open_binary, open_file
 
 Event = dict[str, Any]
 Listener = Callable[[Event], None]
@@ -43,7 +43,7 @@ class EventLog:
     def __init__(self, path: Path, listeners: Iterable[Listener] = ()) -> None:
         self.path = path
         self.listeners = list(listeners)
-        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._file = open_file(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         self._torn = _ends_torn(self._file)
 
     def emit(self, kind: str, **fields: Any) -> Event:
@@ -90,7 +90,7 @@ def read_events(path: Path, offset: int = 0, limit: int = -1) -> tuple[list[Even
     is missing has no events; one that became shorter is read from its start.
     """
     try:
-        with path.open("rb") as file:
+        with open_binary(path) as file:
             if os.fstat(file.fileno()).st_size < offset:
                 offset = 0
             file.seek(offset)
@@ -106,9 +106,14 @@ def read_events(path: Path, offset: int = 0, limit: int = -1) -> tuple[list[Even
 
 def last_event(path: Path, kind: str) -> Event | None:
     """The newest whole event of a kind, found from the end: cheap for a long log. None when there is none."""
+    return next(events_back(path, kind), None)
+
+
+def events_back(path: Path, kind: str) -> Iterator[Event]:
+    """The whole events of a kind, newest first; what else is in a long log is not parsed."""
     needle = f'{{"kind":"{kind}",'.encode("ascii")
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        with open_binary(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             place = len(content)
             while (place := content.rfind(needle, 0, place)) >= 0:
                 end = content.find(b"\n", place)
@@ -116,10 +121,9 @@ def last_event(path: Path, kind: str) -> Event | None:
                 if end >= 0 and (place == 0 or content[place - 1 : place] == b"\n"):
                     event = parse_event(content[place:end])
                     if event is not None:
-                        return event
+                        yield event
     except (FileNotFoundError, ValueError):  # ValueError: an empty file cannot be mapped
-        pass
-    return None
+        return
 
 
 class Series:

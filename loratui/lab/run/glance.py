@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from loratui.lab.errors import LabError
+from loratui.lab.files import open_binary, read_file
 from loratui.lab.plain import plain
 from loratui.lab.run.lock import is_locked
 from loratui.lab.run.runs import RunFolder, RunState, read_state
@@ -145,7 +146,7 @@ def _captions_changed(one: RunFolder, other: RunFolder) -> str | None:
         return ""
     if max(sizes) <= _CAPTIONS:
         return None
-    same = sizes[0] == sizes[1] and one.captions_file.read_bytes() == other.captions_file.read_bytes()
+    same = sizes[0] == sizes[1] and read_file(one.captions_file) == read_file(other.captions_file)
     return "" if same else "images or captions"
 
 
@@ -153,7 +154,7 @@ def _read_log(path: Path) -> tuple[int, tuple[float, ...]]:
     """The steps that the run is to have, and its loss in few points: from the whole of a short log, else from pieces
     at even distances, since a log of a day has a hundred megabytes."""
     try:
-        with path.open("rb") as file:
+        with open_binary(path) as file:
             size = os.fstat(file.fileno()).st_size
             if size <= _WHOLE:
                 whole = file.read(_WHOLE)

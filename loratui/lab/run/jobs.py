@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from loratui.lab.errors import LabError
-from loratui.lab.files import write_atomic
+from loratui.lab.files import make_folder, open_binary, read_text, refuse_links, write_atomic
 from loratui.lab.plain import plain
 from loratui.lab.run.lock import is_locked
 from loratui.lab.run.runs import RunFolder
@@ -97,7 +97,7 @@ class Job:
     def tail(self, count: int = 12) -> list[str]:
         """The last lines that it said, plain; of a line that was written over again, its last version."""
         try:
-            with self.file.open("rb") as file:
+            with open_binary(self.file) as file:
                 size = file.seek(0, os.SEEK_END)
                 file.seek(max(0, size - _TAIL_BYTES))
                 said = file.read().decode("utf-8", "replace")
@@ -138,8 +138,8 @@ class Job:
 
     def _record(self) -> dict[str, Any]:
         try:
-            record = json.loads(self.file.with_suffix(".json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            record = json.loads(read_text(self.file.with_suffix(".json")))
+        except (OSError, ValueError, RecursionError):
             return {}
         found = record if isinstance(record, dict) else {}
         return {**found, "cancelled": True} if _mark(self.file).exists() else found
@@ -153,6 +153,7 @@ def jobs_folder(of: RunFolder | Path) -> Path:
 def list_jobs(of: RunFolder | Path) -> list[Job]:
     """The jobs of a run, or of a project, oldest first."""
     try:
+        refuse_links(jobs_folder(of))
         files = [file for file in jobs_folder(of).iterdir() if file.suffix == ".txt" and _NAME.match(file.name)]
     except OSError:
         return []
@@ -170,7 +171,10 @@ def start_job(of: RunFolder | Path, verb: str, arguments: Sequence[str] = ()) ->
     for job in list_jobs(of):
         if job.verb == verb and list(job.arguments) == given and not job.poll().is_over:
             raise LabError(f"{job.file}: this is being done already; look at its progress, or cancel it")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        make_folder(folder)
+    except OSError as error:
+        raise LabError(f"{error.filename}: {error.strerror}; nothing was started") from error
     file, output = _new_output(folder, verb)
     record = {"verb": verb, "folder": str(where), "arguments": given, "began": time.time()}
     write_atomic(file.with_suffix(".json"), json.dumps(record) + "\n")
@@ -234,7 +238,7 @@ def _has_open(pid: int, file: Path) -> bool:
 def supervise(file: Path) -> int:
     """Run the verb that the record beside `file` names, and write down how it ended; returns its exit code."""
     record_file = file.with_suffix(".json")
-    record = json.loads(record_file.read_text(encoding="utf-8"))
+    record = json.loads(read_text(record_file))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)  # meant for the verb, which gets it too; this one tells how that ended
     write_atomic(record_file, json.dumps({**record, "pid": os.getpid()}) + "\n")

@@ -21,6 +21,7 @@ from typing import Literal
 
 import loratui
 from loratui.lab.errors import LabError
+from loratui.lab.files import open_binary, open_file, read_text
 from loratui.lab.plain import plain
 from loratui.lab.run import requests
 from loratui.lab.run.forking import look_at_fork
@@ -58,7 +59,7 @@ def start(run: RunFolder) -> int:
     for name in ("stop", "pause"):
         requests.take(run, name)
     output = run.worker_file
-    with output.open("ab") as file:
+    with os.fdopen(open_file(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab") as file:
         said_before = file.tell()
         process = subprocess.Popen(
             # -P: no folder that happens to be the current one may hide a module.
@@ -160,14 +161,14 @@ def child_environment() -> dict[str, str]:
 
 def _has_lock(run: RunFolder, pid: int) -> bool:
     try:
-        return run.lock_file.read_text(encoding="ascii", errors="replace").strip() == str(pid)
-    except FileNotFoundError:
+        return read_text(run.lock_file).strip() == str(pid)
+    except (OSError, ValueError):
         return False
 
 
 def _why(code: int, output: Path, begin: int) -> str:
     """The last that the worker said, or else how it ended."""
-    with output.open("rb") as file:
+    with open_binary(output) as file:
         file.seek(max(begin, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
         said = file.read().decode("utf-8", "replace").strip()
     if said:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loratui.lab.errors import LabError
+from loratui.lab.files import open_binary
 from loratui.lab.run.events import Event, last_event, parse_number, read_events
 from loratui.lab.run.lock import is_locked
 from loratui.lab.run.runs import FINAL, RunFolder, RunState, list_runs, read_state
@@ -118,7 +119,7 @@ class _Follower:
         latest = [last_event(self.run.events_file, kind) for kind in ("state", "step")]
         for event in sorted((e for e in latest if e), key=lambda e: parse_number(e.get("t")) or 0.0):
             self._take(event)
-        with self.run.events_file.open("rb") as file:
+        with open_binary(self.run.events_file) as file:
             file.seek(size - _TAIL)
             return size - _TAIL + file.read(_TAIL).rfind(b"\n") + 1
 

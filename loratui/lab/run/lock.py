@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from loratui.lab.errors import LabError
-from loratui.lab.files import cache_folder
+from loratui.lab.files import cache_folder, open_file, read_text
 from loratui.lab.plain import plain
 
 _PATIENCE = 1.0  # seconds; someone who only looks whether the lock is held holds it for a moment
@@ -37,7 +37,10 @@ class RunLock:
         self._file = -1
 
     def acquire(self) -> None:
-        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            file = open_file(self.path, os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            raise LabError(f"{error.filename or self.path}: cannot be opened: {error.strerror}") from error
         deadline = time.monotonic() + _PATIENCE
         while not _try_lock(file, self.path):
             if time.monotonic() > deadline:
@@ -70,7 +73,7 @@ class RunLock:
 def is_locked(path: Path) -> bool:
     """Whether a live process holds the lock. The file need not exist, and is not made."""
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = open_file(path)
     except OSError:
         return False
     try:
@@ -88,7 +91,7 @@ def holder(path: Path) -> int | None:
     if not is_locked(path):
         return None
     try:
-        said = path.read_text(encoding="ascii").strip()
+        said = read_text(path, 64).strip()
         pid = int(said) if said.isdecimal() else 0
         if pid <= 0:
             return None
@@ -213,7 +216,7 @@ def _flock(file: int, path: Path, how: int) -> None:
 def mutex(folder: Path) -> Iterator[None]:
     """Tickets are drawn, looked at and moved by one process at a time; it takes microseconds."""
     path = folder / "lock"
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    file = open_file(path, os.O_RDWR | os.O_CREAT)
     try:
         _flock(file, path, fcntl.LOCK_EX)
         yield
@@ -245,7 +248,7 @@ def _draw(folder: Path, slip: Slip) -> int:
     with mutex(folder):
         number = max((n for n, _ in numbered(folder)), default=0) + 1
         path = ticket_path(folder, number)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        file = open_file(path, os.O_RDWR | os.O_CREAT)
         _try_lock(file, path)
         os.write(file, json.dumps(asdict(slip)).encode("ascii"))
         return file

@@ -11,6 +11,7 @@ from collections import deque
 from datetime import datetime
 from pathlib import Path
 
+from loratui.lab.files import open_binary
 from loratui.lab.plain import plain
 from loratui.lab.run.events import read_events
 from loratui.lab.run.runs import RunFolder
@@ -60,7 +61,7 @@ class LogTail:
         return True
 
     def _take_lines(self) -> None:
-        with self.run.log_file.open("rb") as file:
+        with open_binary(self.run.log_file) as file:
             file.seek(self._offset)
             # Never more than the tail at once: what a worker wrote in between is bounded by nothing.
             behind = max(0, os.fstat(file.fileno()).st_size - self._offset - TAIL)

@@ -15,21 +15,23 @@ import secrets
 from typing import Any
 
 from loratui.lab.errors import LabError
-from loratui.lab.files import write_atomic
+from loratui.lab.files import PART_SUFFIX, make_folder, read_text, refuse_links, write_atomic
 from loratui.lab.run.runs import RunFolder
 
+MOST_BYTES = 1 << 20  # of what a request may hold
 NAMES = ("stop", "pause", "checkpoint", "sample")
 
 
 def post(run: RunFolder, name: str, payload: Any = None) -> None:
     """Leave a request; one that is there already is replaced."""
     _known(name)
-    run.requests.mkdir(exist_ok=True)
+    make_folder(run.requests)
     write_atomic(run.requests / name, "" if payload is None else json.dumps(payload))
 
 
 def pending(run: RunFolder) -> dict[str, Any]:
     """Requests and their payloads (None where there is none). One look into one folder: cheap enough for each step."""
+    refuse_links(run.requests)
     try:
         with os.scandir(run.requests) as entries:
             found = sorted(entry.name for entry in entries if entry.name in NAMES)
@@ -44,20 +46,22 @@ def take(run: RunFolder, name: str) -> Any:
     It is moved away before it is read, so one posted meanwhile is not lost.
     """
     _known(name)
-    taken = run.requests / f".{name}.{secrets.token_hex(4)}"
+    refuse_links(run.requests)
+    taken = run.requests / f".{name}.{secrets.token_hex(4)}{PART_SUFFIX}"
     try:
         (run.requests / name).rename(taken)
     except FileNotFoundError:
         return None
     payload = _payload(run, taken.name)
-    taken.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # a folder that someone made under that name
+        taken.unlink()
     return payload
 
 
 def _payload(run: RunFolder, file_name: str) -> Any:
     # A request that someone made by hand asks for the plain thing, whatever else is in the file.
     with contextlib.suppress(OSError, ValueError, RecursionError):
-        return json.loads((run.requests / file_name).read_text(encoding="utf-8"))
+        return json.loads(read_text(run.requests / file_name, MOST_BYTES))
     return None
 
 

@@ -19,7 +19,18 @@ from pathlib import Path
 from typing import Any
 
 from loratui.lab.errors import LabError
-from loratui.lab.files import PART_SUFFIX, fsync_folder, remove_parts, write_atomic
+from loratui.lab.files import (
+    PART_SUFFIX,
+    RECORD,
+    fsync_folder,
+    make_folder,
+    read_file,
+    read_text,
+    refuse_links,
+    remove_parts,
+    sha256_file,
+    write_atomic,
+)
 from loratui.lab.plain import plain
 from loratui.lab.run.events import Event, last_event, parse_number
 from loratui.lab.run.lock import is_locked
@@ -28,6 +39,8 @@ FINAL = ("finished", "stopped", "failed")
 STATES = ("queued", "running", *FINAL, "interrupted")
 COMPLETE = "COMPLETE"
 _RESUME_NAME = re.compile(r"step-(\d+)")
+_MOMENT = re.compile(r"\d{8}-\d{6}-", re.ASCII)
+_FORMAT = "%Y%m%d-%H%M%S"
 
 
 @dataclass(frozen=True)
@@ -46,7 +59,7 @@ class RunFolder:
 
     @property
     def record_file(self) -> Path:
-        return self.path / "run.toml"
+        return self.path / RECORD
 
     @property
     def captions_file(self) -> Path:
@@ -97,7 +110,8 @@ class RunFolder:
 
     @property
     def is_frozen(self) -> bool:
-        return self.record_file.is_file()
+        """Whether there is a record; that it can be read is for who reads it to find out."""
+        return os.path.lexists(self.record_file)
 
     def freeze(self, record: Mapping[str, Any], captions: Sequence[Mapping[str, Any]]) -> None:
         """Write captions.toml and run.toml, once. LabError when they are there, or hold text that is not Unicode."""
@@ -109,7 +123,7 @@ class RunFolder:
     def refreeze(self, record: Mapping[str, Any], captions: Sequence[Mapping[str, Any]], until: str) -> None:
         """Replace the record of a run that goes on with something changed; the old files are kept as *.<until>.toml."""
         for file in (self.captions_file, self.record_file):
-            write_atomic(file.with_suffix(f".{until}.toml"), file.read_bytes())
+            write_atomic(file.with_suffix(f".{until}.toml"), read_file(file))
         _write_toml(self.captions_file, {"image": [dict(caption) for caption in captions]})
         _write_toml(self.record_file, record)
 
@@ -143,14 +157,15 @@ class RunState:
 def create_run(project_folder: Path, name: str, now: datetime | None = None) -> RunFolder:
     """Make `runs/<YYYYmmdd-HHMMSS>-<name>-<4 hex>` (UTC, so that names sort by time) with its sub-folders.
 
-    Of two runs made in one second the later says the next one, so that names sort by time then, too.
+    Names sort in the order in which runs were made, also of two in one second or after a clock was put back: a later
+    one says the second after the greatest that is there.
     """
     begun = (now or datetime.now(UTC)).astimezone(UTC)
     slug = re.sub(r"[\W_]+", "-", name.lower()).strip("-")[:40].strip("-") or "run"
     runs = project_folder / "runs"
     try:
         runs.mkdir(parents=True, exist_ok=True)
-        moment = _free_second(runs, begun)
+        moment = _next_second(runs, begun)
         while True:
             run = RunFolder(runs / f"{moment}-{slug}-{secrets.token_hex(2)}")
             try:
@@ -165,11 +180,14 @@ def create_run(project_folder: Path, name: str, now: datetime | None = None) -> 
     return run
 
 
-def _free_second(runs: Path, begun: datetime) -> str:
-    """The first second from `begun` on that no run is named after."""
-    taken = {path.name[:15] for path in runs.iterdir()}
-    while (moment := begun.strftime("%Y%m%d-%H%M%S")) in taken:
-        begun += timedelta(seconds=1)
+def _next_second(runs: Path, begun: datetime) -> str:
+    """`begun`, or the second after the last that a run is named after, whichever is later."""
+    taken = max((path.name[:15] for path in runs.iterdir() if _MOMENT.match(path.name)), default="")
+    moment = begun.strftime(_FORMAT)
+    if moment > taken:
+        return moment
+    with contextlib.suppress(ValueError, OverflowError):  # a name that somebody made up
+        return (datetime.strptime(taken, _FORMAT) + timedelta(seconds=1)).strftime(_FORMAT)
     return moment
 
 
@@ -203,8 +221,10 @@ def read_state(run: RunFolder) -> RunState:
     A run that no worker ever took up is queued; one whose worker is gone without a final event is interrupted.
     """
     alive = is_locked(run.lock_file)  # first: a worker that ends between the two looks has written its final event
-    event = last_event(run.events_file, "state")
-    latest = last_event(run.events_file, "step")
+    try:
+        event, latest = (last_event(run.events_file, kind) for kind in ("state", "step"))
+    except OSError as error:  # no log of ours: one such run must not hide all others
+        return RunState("interrupted", reason=f"{plain(run.events_file)}: {error.strerror}")
     return state_from(event, latest, alive, alive or run.lock_file.exists())
 
 
@@ -227,37 +247,63 @@ def state_from(event: Event | None, latest: Event | None, alive: bool, taken_up:
 
 
 def resumes(run: RunFolder) -> list[tuple[int, Path]]:
-    """Complete training states, newest first, as (step, folder)."""
+    """Training states that say they are complete, newest first, as (step, folder). LabError for a linked `resume`."""
     try:
+        refuse_links(run.resume)
         folders = [(int(m[1]), p) for p in run.resume.iterdir() if (m := _RESUME_NAME.fullmatch(p.name))]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        raise LabError(f"{error.filename}: {error.strerror}") from error
     return sorted(((step, p) for step, p in folders if (p / COMPLETE).is_file()), reverse=True)
 
 
 def latest_resume(run: RunFolder) -> Path | None:
-    """The newest complete training state, or None."""
+    """The newest training state that says it is complete, or None."""
     found = resumes(run)
     return found[0][1] if found else None
+
+
+def damage_of(state: Path) -> str:
+    """What is wrong with the files of a complete training state, in words; "" when they are as they were written.
+
+    States of versions before 0.2 have no digests, and nothing can be said of their bytes.
+    """
+    try:
+        lines = read_text(state / COMPLETE, 1 << 16).splitlines()
+        for line in lines:
+            digest, _, name = line.partition("  ")
+            if Path(name).name != name or sha256_file(state / name) != digest:
+                return f"{plain(name)} is not as it was written"
+    except FileNotFoundError as error:
+        return f"{plain(Path(error.filename).name)} is missing"
+    except OSError as error:
+        return f"{plain(Path(error.filename or state).name)}: {error.strerror}"
+    except ValueError:
+        return f"{COMPLETE} is not as it was written"
+    return ""
 
 
 @contextlib.contextmanager
 def saving_resume(run: RunFolder, step: int, keep: int = 2) -> Iterator[Path]:
     """A folder to write the training state of `step` into. On leaving it is forced to disk, marked complete and named.
 
+    The mark holds the digests of its files.
+
     Then all but the newest `keep` are removed, and what earlier kills left behind. When the block raises, the new
     folder is removed and the older states are as they were.
     """
-    run.resume.mkdir(exist_ok=True)
+    make_folder(run.resume)
     part = run.resume / f".{run.resume_folder(step).name}.{secrets.token_hex(4)}{PART_SUFFIX}"
     part.mkdir()
     try:
         yield part
-        for file in part.rglob("*"):
-            if file.is_file():
-                with file.open("rb") as handle:
-                    os.fsync(handle.fileno())
-        write_atomic(part / COMPLETE, "")
+        digests = []
+        for file in sorted(part.iterdir()):
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+            digests.append(f"{sha256_file(file)}  {file.name}\n")
+        write_atomic(part / COMPLETE, "".join(digests))  # as sha256sum writes them, and checks them
         target = run.resume_folder(step)
         if target.exists():  # the same step again: move it aside, since a folder cannot be replaced in one move
             target.rename(part.with_suffix(".old" + PART_SUFFIX))
@@ -272,16 +318,19 @@ def saving_resume(run: RunFolder, step: int, keep: int = 2) -> Iterator[Path]:
 def prune_resume(run: RunFolder, keep: int = 2) -> None:
     """Keep the newest `keep` complete training states; remove older ones, and those never completed."""
     kept = {path.name for _, path in resumes(run)[:keep]}
+    refuse_links(run.resume)
     for path in run.resume.iterdir():
         ours = _RESUME_NAME.fullmatch(path.name) or (path.name.startswith(".") and path.name.endswith(PART_SUFFIX))
-        if ours and path.is_dir() and path.name not in kept:
+        if ours and path.is_dir() and not path.is_symlink() and path.name not in kept:
             shutil.rmtree(path, ignore_errors=True)
 
 
 def remove_leftovers(run: RunFolder) -> None:
-    """Remove half-written files of a killed worker. Only for the worker that holds the lock."""
-    for folder in (run.checkpoints, run.samples, *run.samples.glob("*/")):
+    """Remove half-written files of whoever was killed. Only for the worker that holds the lock."""
+    for folder in (run.path, *run.path.glob("*/"), *run.samples.glob("*/")):
         remove_parts(folder)
+    if run.resume.is_dir():
+        prune_resume(run)
 
 
 def _write_toml(path: Path, content: Mapping[str, Any]) -> None:

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from loratui.lab.errors import LabError
+from loratui.lab.files import atomic_path
 from loratui.lab.run.events import EventLog
 from loratui.lab.run.lock import RunLock
 from loratui.lab.run.runs import (
     RunFolder,
     create_run,
+    damage_of,
     find_run,
     latest_resume,
     list_runs,
@@ -116,8 +118,8 @@ def test_a_damaged_record_is_named_with_its_place(run: RunFolder) -> None:
 
 def test_only_frozen_runs_are_listed_oldest_first(tmp_path: Path) -> None:
     assert list_runs(tmp_path) == []
-    second = frozen(tmp_path, "a", datetime(2025, 2, 1, tzinfo=UTC))
     first = frozen(tmp_path, "z", datetime(2025, 1, 1, tzinfo=UTC))
+    second = frozen(tmp_path, "a", datetime(2025, 2, 1, tzinfo=UTC))
     create_run(tmp_path, "not-frozen-yet")
     (tmp_path / "runs" / "notes.txt").write_text("mine")
     assert list_runs(tmp_path) == [first, second]
@@ -244,3 +246,58 @@ def test_leftovers_of_a_killed_worker_are_removed_and_nothing_else(run: RunFolde
 def test_runs_made_in_one_second_are_listed_in_the_order_they_were_made(tmp_path: Path) -> None:
     made = [create_run(tmp_path, "one", datetime(2026, 1, 1, 12, 0, 59, tzinfo=UTC)) for _ in range(12)]
     assert [run.id for run in made] == sorted(run.id for run in made)
+
+
+def test_a_run_made_after_the_clock_was_put_back_is_the_newest_all_the_same(tmp_path: Path) -> None:
+    before = create_run(tmp_path, "z", datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC))
+    after = create_run(tmp_path, "a", datetime(2025, 1, 1, tzinfo=UTC))
+    assert before.id < after.id
+    assert after.id.startswith("20260201-000000-a-")
+    assert create_run(tmp_path, "b", datetime(2026, 3, 1, tzinfo=UTC)).id.startswith("20260301-000000-b-")
+
+
+def test_a_name_that_somebody_made_up_keeps_no_run_from_being_made(tmp_path: Path) -> None:
+    for name in ("99999999-999999-x", "notes", "99991231-235959-x"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        assert create_run(tmp_path, "b", datetime(2026, 3, 1, tzinfo=UTC)).path.is_dir()
+
+
+def test_a_state_says_by_itself_whether_it_is_as_it_was_written(run: RunFolder) -> None:
+    save_state(run, 5)
+    state = run.resume_folder(5)
+    assert damage_of(state) == ""
+    assert subprocess.run(["sha256sum", "-c", "--quiet", "COMPLETE"], cwd=state).returncode == 0
+    (state / "optimizer").write_text("other")
+    assert damage_of(state) == "optimizer is not as it was written"
+    (state / "optimizer").unlink()
+    assert damage_of(state) == "optimizer is missing"
+    (state / "COMPLETE").write_text("0" * 64 + "  ../../thesis.txt\n")
+    assert "not as it was written" in damage_of(state)
+
+
+def test_what_is_no_log_is_said_and_waited_for_by_nobody(run: RunFolder) -> None:
+    os.mkfifo(run.events_file)
+    os.mkfifo(run.lock_file)
+    state = read_state(run)
+    assert (state.name, state.reason) == ("interrupted", f"{run.events_file}: a FIFO and no regular file")
+
+
+def test_what_a_live_writer_is_writing_is_no_leftover(run: RunFolder) -> None:
+    with atomic_path(run.samples / "a.png") as part:
+        part.write_text("half")
+        remove_leftovers(run)
+        assert part.exists()
+    assert (run.samples / "a.png").read_text() == "half"
+
+
+def test_nothing_is_pruned_or_removed_through_a_link(run: RunFolder, tmp_path: Path) -> None:
+    run.freeze(RECORD, CAPTIONS)
+    victim = tmp_path / "home"
+    (victim / "step-000001").mkdir(parents=True)
+    (victim / ".x.part").mkdir()
+    run.resume.rmdir()
+    run.resume.symlink_to(victim)
+    for doing in (remove_leftovers, prune_resume, resumes):
+        with pytest.raises((OSError, LabError), match=r"resume.*symbolic link|symbolic link.*resume"):
+            doing(run)
+    assert sorted(path.name for path in victim.iterdir()) == [".x.part", "step-000001"]
