@@ -19,11 +19,11 @@ from loratui.lab.run.runs import RunFolder
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from loratui.engine.cells import Drawn
     from loratui.lab.attribution.attribution import Attribution
     from loratui.lab.attribution.plan import AttributionPlan
     from loratui.lab.attribution.rule import Drawings
     from loratui.lab.attribution.table import ViewCell
+    from loratui.lab.pictures.cells import Drawn
     from loratui.lab.project.prompts import ResolvedPrompt
     from loratui.lab.run.record import Record
 

@@ -15,7 +15,7 @@ from loratui.lab.plain import plain
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from loratui.engine.cells import Drawn
+    from loratui.lab.pictures.cells import Drawn
     from loratui.lab.project.prompts import ResolvedPrompt
     from loratui.lab.run.record import Record
     from loratui.lab.scores.drifts import EpsilonDrift

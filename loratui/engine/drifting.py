@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from loratui.engine.cells import payload_hash
 from loratui.engine.later import Later, Waiting
 from loratui.lab.patience import Progress, quiet
+from loratui.lab.pictures.cells import payload_hash
 from loratui.lab.project.settings import ResolvedPrompt
 from loratui.lab.run.asking import known_steps
 from loratui.lab.run.record import Record, read_record

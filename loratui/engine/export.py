@@ -25,9 +25,9 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as dump_tensors
 from torch import nn
 
-from loratui.engine.cells import payload_hash as payload_hash
 from loratui.lab.errors import LabError
 from loratui.lab.files import write_atomic
+from loratui.lab.pictures.cells import payload_hash as payload_hash
 
 # transformers 5 flattened CLIPTextModel; the files of the trade still say `text_model`.
 KOHYA_PREFIX = {"unet": "lora_unet_", "text_encoder": "lora_te_text_model_"}

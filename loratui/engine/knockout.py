@@ -19,7 +19,6 @@ from peft.tuners.lora import LoraLayer
 from PIL import Image
 from torch import nn
 
-from loratui.engine.cells import Cell, cells, facts_of, is_drawn, picture_path
 from loratui.engine.export import kohya_name, load_pairs
 from loratui.engine.later import Later, Waiting
 from loratui.engine.sample import batch_rows
@@ -27,6 +26,7 @@ from loratui.engine.weights import checkpoint_of
 from loratui.lab.errors import LabError
 from loratui.lab.files import atomic_path, make_folder
 from loratui.lab.patience import Progress, quiet
+from loratui.lab.pictures.cells import Cell, cells, facts_of, is_drawn, picture_path
 from loratui.lab.pictures.pictures import PictureFacts, save_picture
 from loratui.lab.pictures.sheet import Column, SheetRow, contact_sheets
 from loratui.lab.run.record import Record, read_record

@@ -16,7 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from loratui.engine.cells import (
+from loratui.lab.files import atomic_path, make_folder
+from loratui.lab.patience import Progress, quiet
+from loratui.lab.pictures.cells import (
     Cell,
     Drawn,
     cells,
@@ -27,8 +29,6 @@ from loratui.engine.cells import (
     sheet_stem,
     write_sheets,
 )
-from loratui.lab.files import atomic_path, make_folder
-from loratui.lab.patience import Progress, quiet
 from loratui.lab.pictures.gallery import Gallery
 from loratui.lab.run.asked import asked_numbers
 from loratui.lab.run.asking import checkpoint_steps, known_steps

@@ -25,10 +25,10 @@ import torch
 
 from loratui.engine import noise
 from loratui.engine.adapter import strength
-from loratui.engine.cells import Cell, Drawn, cells, facts_of, is_drawn, picture_path, write_sheets
 from loratui.engine.machine import describe
 from loratui.engine.task import Adapted
 from loratui.lab.files import cache_folder, make_folder, write_atomic
+from loratui.lab.pictures.cells import Cell, Drawn, cells, facts_of, is_drawn, picture_path, write_sheets
 from loratui.lab.pictures.pictures import save_picture
 from loratui.lab.run.record import Record
 from loratui.lab.run.runs import RunFolder

@@ -19,7 +19,6 @@ from accelerate.utils import broadcast_object_list
 
 from loratui import __version__
 from loratui.engine import checkpoint, export
-from loratui.engine.cells import payload_hash
 from loratui.engine.checkpoint import Progress
 from loratui.engine.families import load_family
 from loratui.engine.faults import NotFiniteError, explain, out_of_memory
@@ -30,6 +29,7 @@ from loratui.engine.sample import Cell, Drawn, Sampler, cells, write_sheets
 from loratui.engine.signals import Signals
 from loratui.engine.task import check_images, prepare
 from loratui.lab.errors import LabError
+from loratui.lab.pictures.cells import payload_hash
 from loratui.lab.run import requests
 from loratui.lab.run.asked import asked_numbers
 from loratui.lab.run.asking import checkpoint_steps, shortened

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from loratui.engine.cells import cells
 from loratui.engine.knockout import knock_out, layers_by_block, switched_off
 from loratui.engine.later import Later
+from loratui.lab.pictures.cells import cells
 from loratui.lab.pictures.pictures import read_facts
 from loratui.lab.run.runs import RunFolder
 from loratui.lab.weights.knockouts import ONLY, WITHOUT, read_knockouts

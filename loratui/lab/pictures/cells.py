@@ -1,7 +1,7 @@
 """What one picture of a run is: its cell, its file, and whether that file holds what would be drawn.
 
 Known without torch, so that whoever asks for pictures hears what is there before anything heavy is loaded. Drawing
-is `sample`'s business.
+is the engine's business.
 """
 
 from __future__ import annotations
