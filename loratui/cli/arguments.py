@@ -13,15 +13,15 @@ from loratui.cli.output import tell
 
 MODULES = {  # of loratui.cli; each has `verb(args) -> exit code` for its verbs
     "run": "training", "from_run": "training", "resume": "training", "worker": "training",
-    "check": "looking", "explain": "looking",
+    "check": "looking", "explain": "looking", "verify": "verifying",
     "status": "watching", "attach": "watching", "stop": "watching",
     "sample": "drawing", "drift": "drawing", "attribute": "attributing", "weights": "weighing",
     "measure": "measuring", "findings": "telling", "note": "telling", "compare": "telling",
     "report": "reporting", "reproduce": "reproducing",
     "serve": "bench",
 }  # fmt: skip
-_JSON = ("run", "from_run", "check", "resume", "status", "attach", "sample", "drift", "attribute", "weights", "measure",
-         "findings", "compare", "reproduce")  # fmt: skip
+_JSON = ("run", "from_run", "check", "resume", "status", "attach", "verify", "sample", "drift", "attribute", "weights",
+         "measure", "findings", "compare", "reproduce")  # fmt: skip
 # Options, where argparse keeps them, and the verbs they go with.
 OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "--set": ("overrides", ("run", "from_run", "check", "resume")),
@@ -61,13 +61,15 @@ EXAMPLES = """examples:
   loratui --attach projects/basic-grey                   watch its live run; ctrl-c leaves it running
   loratui --run projects/maths-word --all-variants       the project and each of its variants, one after the other
   loratui --from RUN --set train.seed=7                  a finished run again with one thing changed
+  loratui --verify RUN                                   whether it holds all that its plan promised
   loratui --sample RUN --seeds 1-100 --checkpoint all    more pictures of it, beside the base model's
   loratui --measure RUN                                  what was learned, with intervals
   loratui --report projects/basic-grey                   the lab article, as HTML and Markdown
   loratui --reproduce projects                           the experiments of the two articles, and how they came out
   loratui --explain train.min_snr_gamma                  what a setting means
 
-exit codes: 0 done, 1 failed (--check: warnings), 2 bad input, 130 stopped by ctrl-c, 143 by a request or SIGTERM
+exit codes: 0 done, 1 failed (--check: warnings; --verify: not whole), 2 bad input, 130 stopped by ctrl-c, 143 by a
+request or SIGTERM
 """
 
 
@@ -125,6 +127,7 @@ def parser() -> Arguments:
         "--resume", type=Path, metavar="RUN", help="go on with a run, or with a project's last unfinished one"
     )
     verbs.add_argument("--check", type=Path, metavar="PROJECT", help="say all that can be known before training")
+    verbs.add_argument("--verify", type=Path, metavar="RUN", help="whether a run holds what its plan promised")
     verbs.add_argument("--status", nargs="?", const="", metavar="FOLDER",
                        help="list what is trained, what waits, and what is unfinished")  # fmt: skip
     verbs.add_argument("--attach", type=Path, metavar="RUN", help="watch a run, or a project's live or newest one")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     pass
 
 RESERVE_BYTES = 1 << 16
+FAULTS_TOLD = 20  # of a run that is not whole; --verify tells them all
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def _work(run: RunFolder, record: Record, log: EventLog, signals: Signals, dry: 
         reason = sitting.run_to_end()
         final = sitting.final_record()
     if reason in ("finished", "max_minutes"):
-        return _end(log, "finished", 0, final | {"reason": reason})
+        return _end(log, "finished", 0, final | {"reason": reason} | _verified(run, record, log, sitting.progress.step))
     return _end(log, "stopped", _stop_code(signals), final | {"reason": reason})
 
 
@@ -131,6 +132,22 @@ def _stop_code(signals: Signals) -> int:
 
 def _end(log: EventLog, state: str, code: int, record: dict[str, Any]) -> Outcome:
     return Outcome(state, code, log.emit("state", state=state, **record, exit_code=code))
+
+
+def _verified(run: RunFolder, record: Record, log: EventLog, step: int) -> dict[str, Any]:
+    """Whether all is there that the plan promised, said in the log and for the run's last event."""
+    from loratui.lab.run.verify import record_hash, verify_end
+
+    try:
+        found = verify_end(run, record, step)
+        for fault in found.faults[:FAULTS_TOLD]:
+            log.emit("warning", text=fault.text)
+        log.emit("warning" if found.faults else "message", text=found.words)
+        verified = {subject: list(counted) for subject, counted in found.counts.items()}
+        return {"whole": not found.faults, "verified": verified, "record_sha256": record_hash(run)}
+    except (LabError, OSError) as error:  # the run is finished all the same
+        log.emit("warning", text=f"could not be verified: {explain(error)}")
+        return {"whole": False}
 
 
 def _has_state(run: RunFolder) -> bool:

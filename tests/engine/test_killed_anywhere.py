@@ -8,7 +8,8 @@ import pytest
 
 from loratui.engine.export import payload_hash
 from loratui.lab.run.events import read_events
-from loratui.lab.run.runs import RunFolder, damage_of, read_state
+from loratui.lab.run.runs import RunFolder, read_state
+from loratui.lab.run.verify import verify
 from tests.processes import losses, new_run, sample_pixels, train, write_project
 
 SETTINGS = """
@@ -72,7 +73,7 @@ def test_killed_at_any_call_that_changes_the_disk(project: Path, whole: RunFolde
         assert train(run) == 0, where
         assert read_state(run).name == "finished", where
         assert (files(run), told(run), losses(run), loras(run), sample_pixels(run)) == wanted, where
-        assert [damage_of(state) for state in run.resume.iterdir()] == ["", ""], where
+        assert verify(run).faults == (), where
 
 
 @pytest.mark.parametrize("settings", [(), ("train.steps=2",)], ids=["in the middle", "at the end"])
