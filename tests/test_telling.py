@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -66,6 +67,18 @@ def run(trained: tuple[RunFolder, ...]) -> RunFolder:
 
 
 # -- note -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0, 0o664), (0o022, 0o644), (0o077, 0o600)])
+def test_nobody_outside_of_ones_group_may_write_what_is_made_whatever_the_login_says(
+    bench: Bench, run: RunFolder, mask: int, mode: int
+) -> None:
+    before = os.umask(mask)
+    try:
+        assert bench("--note", str(run.path), "seen").returncode == 0
+    finally:
+        os.umask(before)
+    assert run.observations_file.stat().st_mode & 0o777 == mode
 
 
 def test_a_note_is_kept_whole_and_said_back_with_its_place(bench: Bench, run: RunFolder) -> None:

@@ -23,6 +23,7 @@ __all__ = ["main"]
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The entry point: runs a verb and exits with its code."""
+    os.umask(os.umask(0o077) | 0o002)  # whatever a login says: nobody outside one's group writes into runs or the cache
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows a question mark
