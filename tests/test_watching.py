@@ -184,6 +184,15 @@ def test_a_finished_run_is_told_from_its_start_with_the_code_of_its_end(bench: B
     assert "training on CPU" in as_json.stderr
 
 
+def test_a_finished_run_that_more_pictures_were_drawn_of_is_finished_all_the_same(bench: Bench, project: Path) -> None:
+    sample = ("sample", {"step": 4, "path": "samples/step-000004/p00.png"})
+    run = told(new_run(project), began(4), stepped(4), ended("finished", 4, exit_code=0), sample)
+    outcome = bench("--attach", str(run.path))
+    assert outcome.returncode == 0, outcome.stdout
+    assert "interrupted" not in outcome.stdout
+    assert "finished, 0:12 in all" in outcome.stdout
+
+
 def test_a_failed_run_says_why_where_errors_are_told(bench: Bench, project: Path) -> None:
     run = new_run(project, *QUIET)
     told(run, began(2), stepped(1), ended("failed", 1, reason="the \x1b[2Jimage is gone", exit_code=2))

@@ -156,6 +156,8 @@ def follow(
             before = offset
             events, offset = read_events(run.events_file, offset, _CHUNK)
             for event in events:
+                if end is not None and event["kind"] != "state":
+                    continue  # further pictures of a finished run, which its own story does not tell
                 if end is not None:  # it went on after that
                     watcher({"kind": "message", "t": end["t"], "text": "".join(Story(Path.cwd()).lines(end)[-1:])})
                     end = None

@@ -91,6 +91,8 @@ def _work(run: RunFolder, record: Record, log: EventLog, signals: Signals, dry: 
         reason = sitting.run_to_end()
         final = sitting.final_record()
     if reason in ("finished", "max_minutes"):
+        for name in requests.NAMES:  # asked while the last pictures were drawn
+            requests.take(run, name)
         return _end(log, "finished", 0, final | {"reason": reason} | _verified(run, record, log, sitting.progress.step))
     return _end(log, "stopped", _stop_code(signals), final | {"reason": reason})
 

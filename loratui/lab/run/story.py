@@ -5,11 +5,12 @@ Knows which steps are worth a line; draws nothing and trains nothing.
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from loratui.lab.files import append_line
+from loratui.lab.files import append_line, open_file
 from loratui.lab.plain import plain
 from loratui.lab.run.events import Event
 
@@ -167,6 +168,8 @@ class LogWriter:
             append_line(self.path, f"{moment} {line}")
 
     def __enter__(self) -> LogWriter:
+        """OSError where no line could be written: before the run, and not in the middle of it."""
+        os.close(open_file(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT))
         return self
 
     def __exit__(self, *_: object) -> None:
