@@ -18,6 +18,7 @@ from typing import Any
 from loratui.lab.errors import LabError
 from loratui.lab.files import cache_folder, sha256_file, write_atomic
 from loratui.lab.plain import plain
+from loratui.lab.schedules import refuse_other_schedule
 
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -53,7 +54,7 @@ class ModelFacts:
     vae_factor: int  # pixels for each latent pixel, in each direction
     latent_channels: int
     scaling_factor: float
-    prediction_type: str  # epsilon, v_prediction or sample
+    prediction_type: str  # epsilon or v_prediction
     train_timesteps: int
     text_width: int
     max_tokens: int  # with the two that mark start and end
@@ -106,6 +107,8 @@ def inspect_model(name: str, folder: Path, variant: str = "") -> ModelFolder:
     missing = _missing(folder, variant)
     if missing:
         raise LabError(f"{folder}: missing: {'; '.join(missing)}")
+    scheduler = folder / "scheduler" / "scheduler_config.json"
+    refuse_other_schedule(_read_json(scheduler), scheduler)
     unet, vae = (_read_json(folder / part / "config.json") for part in ("unet", "vae"))
     reason = ""
     if unet.get("addition_embed_type"):

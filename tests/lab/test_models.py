@@ -152,6 +152,51 @@ def test_weights_in_shards_are_a_whole(tmp_path: Path) -> None:
     assert [file.name[24:29] for file in files] == ["00001", "00002"]
 
 
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({"prediction_type": "sample"}, "prediction_type = 'sample' is not supported; epsilon and v_prediction are"),
+        ({"prediction_type": None}, "prediction_type = None is not supported"),
+        ({"prediction_type": "flow_prediction"}, "prediction_type = 'flow_prediction': a flow model, which is not"),
+        ({"_class_name": "FlowMatchEulerDiscreteScheduler"}, "_class_name = 'FlowMatchEulerDiscreteScheduler': a flow"),
+        ({"_class_name": "DPMSolverMultistepScheduler", "use_flow_sigmas": True}, "use_flow_sigmas = True: a flow"),
+        ({"_class_name": "EDMEulerScheduler"}, "_class_name = 'EDMEulerScheduler' is not supported"),
+        ({"_class_name": ["DDIMScheduler"]}, "is not supported"),
+        ({"beta_schedule": "sigmoid"}, "beta_schedule = 'sigmoid' is not supported; linear, scaled_linear and"),
+        ({"beta_start": "0.1"}, "beta_start or beta_end cannot be"),
+        ({"beta_end": 3}, "beta_start or beta_end cannot be"),
+        ({"num_train_timesteps": 1000.5}, "num_train_timesteps = 1000.5 cannot be"),
+        ({"num_train_timesteps": 10**12}, "num_train_timesteps = 1000000000000 cannot be"),
+        ({"num_train_timesteps": True}, "num_train_timesteps = True cannot be"),
+        ({"num_train_timesteps": 3, "trained_betas": [0.1, 0.2]}, "trained_betas cannot be; it is null, or 3 numbers"),
+    ],
+)
+def test_a_schedule_of_another_kind_is_refused_with_the_file_and_the_value(
+    tmp_path: Path, values: dict[str, Any], why: str
+) -> None:
+    file = build(tmp_path / "m") / "scheduler" / "scheduler_config.json"
+    file.write_text(json.dumps(values))
+    with pytest.raises(LabError, match=rf"{file}: .*{why}"):
+        resolve_model("m", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"_class_name": "PNDMScheduler", "beta_schedule": "scaled_linear", "trained_betas": None},
+        {"_class_name": "EulerAncestralDiscreteScheduler", "prediction_type": "v_prediction"},
+        {"_class_name": "DPMSolverMultistepScheduler", "beta_schedule": "squaredcos_cap_v2", "use_flow_sigmas": False},
+        {"num_train_timesteps": 2, "trained_betas": [0.1, 0.2]},
+    ],
+)
+def test_the_schedules_of_ddpm_are_taken_whatever_sampler_they_are_saved_for(
+    tmp_path: Path, values: dict[str, Any]
+) -> None:
+    (build(tmp_path / "m") / "scheduler" / "scheduler_config.json").write_text(json.dumps(values))
+    assert resolve_model("m", tmp_path).family == "sd1"
+
+
 @pytest.mark.parametrize("content", ["{", "[1]", '{"block_out_channels": 3}'])
 def test_a_damaged_config_is_named(tmp_path: Path, content: str) -> None:
     folder = build(tmp_path / "m")
