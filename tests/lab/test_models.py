@@ -13,9 +13,10 @@ from typing import Any
 import huggingface_hub
 import pytest
 
-from loratui.lab import models
+from loratui.lab import modelfiles, models
 from loratui.lab.errors import LabError
 from loratui.lab.models import ModelFolder, model_facts, model_hash, resolve_model
+from tests.hollow import hollow_weights
 
 UNET = {"cross_attention_dim": 768, "in_channels": 4, "sample_size": 64, "block_out_channels": [320, 640, 1280, 1280]}
 WEIGHTS = ("unet/diffusion_pytorch_model", "vae/diffusion_pytorch_model", "text_encoder/model")
@@ -36,7 +37,7 @@ def build(folder: Path, unet: dict[str, Any] | None = None, pipeline: str = "Sta
         (folder / part).mkdir(parents=True, exist_ok=True)
         (folder / part / name).write_text(json.dumps(content))
     for file in WEIGHTS:
-        (folder / f"{file}.safetensors").write_bytes(file.encode())
+        (folder / f"{file}.safetensors").write_bytes(hollow_weights(file))
     return folder
 
 
@@ -142,14 +143,63 @@ def test_weights_that_can_run_code_are_not_read(tmp_path: Path) -> None:
         resolve_model(str(folder), tmp_path)
 
 
-def test_weights_in_shards_are_a_whole(tmp_path: Path) -> None:
+def cut_up(folder: Path) -> tuple[Path, dict[str, str]]:
+    """The UNet in two shards; returns the path of their index, and its weight_map."""
+    whole = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    names = [f"diffusion_pytorch_model-0000{n}-of-00002.safetensors" for n in (1, 2)]
+    for name, tensor in zip(names, "ab", strict=True):
+        whole.with_name(name).write_bytes(hollow_weights("x").replace(b"hollow", tensor.encode() * 6))
+    whole.unlink()
+    index, weight_map = whole.with_name(f"{whole.name}.index.json"), {"a" * 6: names[0], "b" * 6: names[1]}
+    index.write_text(json.dumps({"weight_map": weight_map}))
+    return index, weight_map
+
+
+def test_weights_in_shards_are_a_whole_with_their_index(tmp_path: Path) -> None:
+    index, weight_map = cut_up(build(tmp_path / "m"))
+    model = resolve_model("m", tmp_path)
+    assert [file.name[24:29] for file in model.weight_files("unet")] == ["00001", "00002"]
+    before = model_hash(model)
+    index.write_text(json.dumps({"weight_map": weight_map, "metadata": {}}))
+    assert model_hash(model)["unet"] != before["unet"]
+
+
+def test_shards_that_are_not_what_their_index_says_are_refused(tmp_path: Path) -> None:
+    index, weight_map = cut_up(build(tmp_path / "m"))
+    first, second = weight_map
+    for other, why in (
+        ({first: weight_map[first], second: weight_map[first]}, "does not fit"),
+        ({first: weight_map[first]}, rf"does not fit {weight_map[second]} beside it"),
+        ({**weight_map, "c": "diffusion_pytorch_model-00003-of-00003.safetensors"}, "missing: unet/.*00003-of-00003"),
+        ({**weight_map, "c": "../vae/diffusion_pytorch_model.safetensors"}, "names the shard '../vae/.*no file beside"),
+        ({**weight_map, "c": "/etc/x.safetensors"}, "which is no file beside it"),
+        ({**weight_map, "c": 3}, "has no weight_map"),
+        ([], "has no weight_map"),
+    ):
+        index.write_text(json.dumps({"weight_map": other}))
+        with pytest.raises(LabError, match=why):
+            resolve_model("m", tmp_path)
+    index.unlink()
+    with pytest.raises(LabError, match=r"missing: unet/diffusion_pytorch_model\.safetensors\.index\.json, which says"):
+        resolve_model("m", tmp_path)
+
+
+def test_weights_that_are_cut_short_are_found_without_loading_them(tmp_path: Path) -> None:
+    weights = build(tmp_path / "m") / "unet" / "diffusion_pytorch_model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-20])
+    told = rf"{weights}: cut short: {len(whole) - 20} of at least {len(whole)} bytes are there; download or copy"
+    with pytest.raises(LabError, match=told):
+        resolve_model("m", tmp_path)
+
+
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder", "tokenizer"])
+@pytest.mark.parametrize("name", ["adapter_config.json", "adapter_model.bin", "adapter_model.safetensors"])
+def test_an_adapter_in_a_part_is_refused(tmp_path: Path, part: str, name: str) -> None:
     folder = build(tmp_path / "m")
-    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
-    for n in (2, 1):
-        weights.with_name(f"diffusion_pytorch_model-0000{n}-of-00002.safetensors").write_bytes(b"x")
-    weights.unlink()
-    files = resolve_model(str(folder), tmp_path).weight_files("unet")
-    assert [file.name[24:29] for file in files] == ["00001", "00002"]
+    (folder / part / name).write_bytes(b"")
+    with pytest.raises(LabError, match=rf"m/{part}: holds {name}: an adapter .* move it away, or merge it"):
+        resolve_model("m", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -195,6 +245,39 @@ def test_the_schedules_of_ddpm_are_taken_whatever_sampler_they_are_saved_for(
 ) -> None:
     (build(tmp_path / "m") / "scheduler" / "scheduler_config.json").write_text(json.dumps(values))
     assert resolve_model("m", tmp_path).family == "sd1"
+
+
+@pytest.mark.parametrize(
+    ("part", "values", "why"),
+    [
+        ("text_encoder", {"hidden_size": 10**9}, "hidden_size = 1000000000 cannot be"),
+        ("text_encoder", {"num_hidden_layers": 10**6}, "num_hidden_layers = 1000000 cannot be"),
+        ("unet", {"layers_per_block": [2, 101]}, "layers_per_block = 101 cannot be"),
+        ("unet", {"transformer_layers_per_block": [1, [2, [10**5]]]}, "transformer_layers_per_block = 100000"),
+        ("vae", {"block_out_channels": [1] * 101}, "the length of block_out_channels = 101 cannot be"),
+        ("vae", {"scaling_factor": float("inf")}, "scaling_factor = inf cannot be"),
+    ],
+)
+def test_a_config_with_sizes_that_no_model_has_is_refused(
+    tmp_path: Path, part: str, values: dict[str, Any], why: str
+) -> None:
+    file = build(tmp_path / "m") / part / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
+    with pytest.raises(LabError, match=rf"{file}: {why}"):
+        resolve_model("m", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["unet/config.json", "scheduler/scheduler_config.json", "model_index.json"])
+def test_a_fifo_or_a_giant_in_place_of_a_config_is_refused_at_once(tmp_path: Path, name: str) -> None:
+    file = build(tmp_path / "m") / name
+    with file.open("ab") as giant:
+        giant.truncate(1 << 40)
+    with pytest.raises(LabError, match=rf"{name}: cannot be read: larger than"):
+        resolve_model("m", tmp_path)
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(LabError, match=name):
+        resolve_model("m", tmp_path)
 
 
 @pytest.mark.parametrize("content", ["{", "[1]", '{"block_out_channels": 3}'])
@@ -248,7 +331,7 @@ def test_a_snapshot_that_is_not_whole_is_downloaded_with_just_the_files_that_are
         if not how["local_files_only"]:
             patterns.extend(how["allow_patterns"])
             for file in WEIGHTS:
-                (folder / f"{file}.fp16.safetensors").write_bytes(b"x")
+                (folder / f"{file}.fp16.safetensors").write_bytes(hollow_weights(file))
         return str(folder)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
@@ -284,7 +367,7 @@ def test_the_hash_of_a_part_follows_what_is_read_and_nothing_else(tmp_path: Path
     assert list(before) == ["unet", "vae", "text_encoder", "tokenizer", "scheduler"]
     (folder / "unet" / "README.md").write_text("unread")
     assert model_hash(model) == before
-    (folder / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"other weights")
+    (folder / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(hollow_weights("other weights"))
     after = model_hash(model)
     assert [part for part in before if before[part] != after[part]] == ["unet"]
     copy = resolve_model(str(build(tmp_path / "copy")), tmp_path)
@@ -300,13 +383,44 @@ def test_weights_are_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         read.append(path)
         return "0" * 64
 
-    monkeypatch.setattr(models, "sha256_file", counted)
+    monkeypatch.setattr(modelfiles, "sha256_file", counted)
     assert model_hash(model) == before
     assert read == []
     weights = model.weight_files("unet")[0]
     os.utime(weights, ns=(1, 1))
     assert model_hash(model)["unet"] != before["unet"]
     assert read == [weights]
+
+
+def test_other_weights_of_the_same_size_and_time_are_noticed(tmp_path: Path) -> None:
+    model = resolve_model(str(build(tmp_path / "m")), tmp_path)
+    (weights,) = model.weight_files("unet")
+    before, facts = model_hash(model), weights.stat()
+    content = weights.read_bytes()
+    with weights.open("r+b") as file:  # in place, as rsync --inplace
+        file.write(content[:-1] + b"!")
+    os.utime(weights, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    changed = model_hash(model)
+    assert changed["unet"] != before["unet"]
+    copy = weights.with_name("copy")  # or another file under the name, as cp -p and mv
+    copy.write_bytes(content)
+    os.utime(copy, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    copy.replace(weights)
+    assert model_hash(model) == before
+
+
+def test_a_file_that_changes_while_it_is_hashed_has_no_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = resolve_model(str(build(tmp_path / "m")), tmp_path)
+    (weights,) = model.weight_files("unet")
+
+    def meanwhile(path: Path) -> str:
+        if path == weights:
+            weights.write_bytes(hollow_weights("longer than it was"))
+        return "0" * 64
+
+    monkeypatch.setattr(modelfiles, "sha256_file", meanwhile)
+    with pytest.raises(LabError, match=f"{weights}: changed while it was read"):
+        model_hash(model)
 
 
 def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
