@@ -45,9 +45,7 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
 def prepared(project: Path, *overrides: str) -> None:
     record = read_record(new_run(project, *overrides))
-    prepare(
-        record, load_family(record.model, torch.device("cpu"), torch.float32), Accelerator(cpu=True), lambda _: None
-    )
+    prepare(record, load_family(record, torch.device("cpu"), torch.float32), Accelerator(cpu=True), lambda _: None)
 
 
 def test_a_second_run_encodes_nothing(project: Path, encoded: dict[str, int]) -> None:

@@ -31,7 +31,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> RunFolder
 @pytest.fixture(scope="module")
 def task(run: RunFolder) -> Task:
     record = read_record(run)
-    family = load_family(record.model, torch.device("cpu"), torch.float32)
+    family = load_family(record, torch.device("cpu"), torch.float32)
     task = prepare(record, family, Accelerator(cpu=True), lambda _: None)
     torch.manual_seed(0)
     with torch.no_grad():
