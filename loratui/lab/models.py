@@ -7,13 +7,12 @@ are loaded. Loading weights is the engine's part; which files there are is model
 from __future__ import annotations
 
 import contextlib
-import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from loratui.lab.errors import LabError
+from loratui.lab.hub import FetchFailed, cached_snapshot, fetch, hub_cache, is_hub_id
 from loratui.lab.modelfiles import (
     PARTS,
     SCHEDULER,
@@ -32,6 +31,10 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 _SINGLE_FILES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
 _GIVE = "give an embedded model, a folder in the diffusers layout, or a Hugging Face id (owner/name)"
 _SUPPORTED = "SD 1.x models in the diffusers layout are"
+
+
+class ModelAbsent(LabError):
+    """A model of the hub that is not on this machine, or not whole, and was not to be fetched."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,14 @@ class ModelFacts:
     max_tokens: int  # with the two that mark start and end
 
 
-def resolve_model(name: str, relative_to: Path, revision: str = "", variant: str = "") -> ModelFolder:
-    """The model called `name`: embedded in this package, a folder, or a Hugging Face id (cached, else downloaded).
+def resolve_model(
+    name: str, relative_to: Path, revision: str = "", variant: str = "", download: bool = False
+) -> ModelFolder:
+    """The model called `name`: embedded in this package, a folder, or a Hugging Face id.
 
-    `relative_to` is the folder of the project. LabError says what was looked for, and where, or what is missing.
+    `relative_to` is the folder of the project. Nothing is fetched unless `download`: who only looks must not begin to
+    load gigabytes that a stranger's project names. LabError says what was looked for, and where, or what is missing;
+    ModelAbsent that it would have to be downloaded.
     """
     embedded = _PACKAGE / name / "model" if name.isidentifier() else None
     folder = relative_to / _at_home(name)
@@ -82,12 +89,30 @@ def resolve_model(name: str, relative_to: Path, revision: str = "", variant: str
     if folder.is_dir():
         return inspect_model(name, folder.resolve(), variant)
     looked = [f"embedded models are {', '.join(embedded_models()) or 'none'}", f"there is no folder {plain(folder)}"]
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):
-        found, why = _from_hub(name, revision, variant)
-        if found is not None:
-            return inspect_model(name, found, variant)
-        looked += why
+    if is_hub_id(name):
+        return inspect_model(name, _of_hub(name, revision, variant, looked, download), variant)
     raise LabError(f'base.model = "{plain(name)}" was not found: {"; ".join(looked)}; ' + _GIVE)
+
+
+def _of_hub(name: str, revision: str, variant: str, looked: list[str], download: bool) -> Path:
+    """The snapshot of a model of the hub, whole. Of another family no weights are fetched, and none are asked for."""
+    snapshot = cached_snapshot(name, revision)
+    if snapshot is not None and (snapshot / "model_index.json").is_file():
+        _refuse_other_family(snapshot)
+    lacks = ["all of it"] if snapshot is None else missing_files(snapshot, variant)
+    if snapshot is not None and not lacks:
+        return snapshot
+    cache = f"the Hugging Face cache {plain(hub_cache())} has no whole copy (missing: {'; '.join(lacks)})"
+    if not download:
+        raise ModelAbsent(
+            f'base.model = "{plain(name)}" is not on this machine yet: {"; ".join([*looked, cache])}. '
+            "A look downloads nothing; loratui --run does"
+        )
+    try:
+        _refuse_other_family(fetch(name, revision, ["model_index.json"]))
+        return fetch(name, revision, hub_files(variant))
+    except FetchFailed as error:
+        raise LabError(f'base.model = "{plain(name)}" was not found: {"; ".join([*looked, cache])}; {error}') from error
 
 
 def _at_home(name: str) -> Path:
@@ -171,33 +196,3 @@ def refuse_changed(model: ModelFolder, hashes: Mapping[str, str], parts: Iterabl
             f"{plain(model.path)}: the base model changed since this run began: its {' and '.join(changed)}; "
             "put the old one back, or start a new run"
         )
-
-
-def _from_hub(repository: str, revision: str, variant: str) -> tuple[Path | None, list[str]]:
-    """The folder of a cached or downloaded snapshot, or None and the reasons why there is none."""
-    import huggingface_hub
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    def snapshot(patterns: list[str], local: bool) -> Path:
-        return Path(
-            huggingface_hub.snapshot_download(
-                repository, revision=revision or None, local_files_only=local, allow_patterns=patterns
-            )
-        )
-
-    cached: Path | None = None
-    # Whatever is wrong with the cache or the connection (a dozen kinds of exception), it means: not from there.
-    with contextlib.suppress(Exception):
-        cached = snapshot(["model_index.json"], local=True)
-        if not missing_files(cached, variant):
-            return cached, []
-    why = [f"the Hugging Face cache {HF_HUB_CACHE} has no whole copy"]
-    if cached is not None:
-        why[0] += f" (missing: {'; '.join(missing_files(cached, variant))})"
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
-        return None, [*why, "nothing is downloaded while HF_HUB_OFFLINE is set"]
-    try:
-        return snapshot(hub_files(variant), local=False), []
-    except Exception as error:
-        reason = str(error).strip().splitlines()
-        return None, [*why, f"downloading failed: {type(error).__name__}: {plain(reason[0] if reason else '', 300)}"]

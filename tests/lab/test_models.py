@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from fnmatch import fnmatch
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import huggingface_hub
 import pytest
+from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError
 
 from loratui.lab import modelfiles, models
 from loratui.lab.errors import LabError
-from loratui.lab.models import ModelFolder, model_facts, model_hash, resolve_model
+from loratui.lab.models import ModelAbsent, ModelFolder, model_facts, model_hash, resolve_model
 from tests.hollow import hollow_weights
 
 UNET = {"cross_attention_dim": 768, "in_channels": 4, "sample_size": 64, "block_out_channels": [320, 640, 1280, 1280]}
@@ -45,12 +48,38 @@ def build(folder: Path, unet: dict[str, Any] | None = None, pipeline: str = "Sta
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test looks into the person's caches or asks the network."""
     monkeypatch.setenv("LORATUI_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
 
     def nowhere(*_: Any, **__: Any) -> str:
         raise FileNotFoundError("no such snapshot")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", nowhere)
+
+
+def snapshot_in(cache: Path, commit: str = "0" * 40) -> Path:
+    """Where the hub's library keeps the main branch of owner/name."""
+    repository = cache / "models--owner--name"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(commit)
+    return repository / "snapshots" / commit
+
+
+class Hub:
+    """Stands in for the hub: what was asked for, and a repository that is copied as far as the patterns go."""
+
+    def __init__(self, repository: Path, snapshot: Path) -> None:
+        self.repository, self.snapshot = repository, snapshot
+        self.asked: list[list[str]] = []
+
+    def __call__(self, repository: str, revision: str | None, allow_patterns: list[str]) -> str:
+        self.asked.append(allow_patterns)
+        for file in sorted(path for path in self.repository.rglob("*") if path.is_file()):
+            name = str(file.relative_to(self.repository))
+            if any(fnmatch(name, pattern) for pattern in allow_patterns):
+                (self.snapshot / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, self.snapshot / name)
+        return str(self.snapshot)
 
 
 def test_a_folder_is_found_relative_to_the_project_absolute_or_at_home(
@@ -289,17 +318,14 @@ def test_a_damaged_config_is_named(tmp_path: Path, content: str) -> None:
 
 
 def test_a_cached_snapshot_is_used_without_asking_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = build(tmp_path / "hub" / "snapshot")
-    asked: list[dict[str, Any]] = []
-
-    def snapshot(repository: str, **how: Any) -> str:
-        asked.append({"repository": repository, **how})
-        return str(folder)
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
-    assert resolve_model("owner/name", tmp_path, revision="v1") == ModelFolder("owner/name", folder, "sd1")
-    (only,) = asked
-    assert (only["repository"], only["revision"], only["local_files_only"]) == ("owner/name", "v1", True)
+    folder = build(snapshot_in(tmp_path / "hub"))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: pytest.fail("the network was asked"))
+    for download in (False, True):
+        assert resolve_model("owner/name", tmp_path, download=download) == ModelFolder("owner/name", folder, "sd1")
+    (tmp_path / "hub/models--owner--name/refs/v1").write_text("1" * 40)
+    other = build(tmp_path / "hub/models--owner--name/snapshots" / ("1" * 40))
+    for revision in ("v1", "1" * 40):
+        assert resolve_model("owner/name", tmp_path, revision=revision).path == other
 
 
 def test_a_real_hugging_face_cache_is_read_offline_with_its_own_conventions(tmp_path: Path) -> None:
@@ -320,39 +346,85 @@ def test_a_real_hugging_face_cache_is_read_offline_with_its_own_conventions(tmp_
         assert out.stdout.strip() == str(snapshot), out.stderr
 
 
-def test_a_snapshot_that_is_not_whole_is_downloaded_with_just_the_files_that_are_read(
+def test_a_look_at_a_model_never_downloads_it_and_says_who_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = build(tmp_path / "hub" / "snapshot")
-    weights = folder / "unet" / "diffusion_pytorch_model.fp16.safetensors"
-    patterns: list[str] = []
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: pytest.fail("something was downloaded"))
+    with pytest.raises(ModelAbsent) as absent:
+        resolve_model("owner/name", tmp_path)
+    for words in ('base.model = "owner/name" is not on this machine yet', str(tmp_path / "hub"), "missing: all of it",
+                  str(tmp_path / "owner/name"), "A look downloads nothing; loratui --run does"):  # fmt: skip
+        assert words in str(absent.value)
+    (build(snapshot_in(tmp_path / "hub")) / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    with pytest.raises(ModelAbsent, match=r"missing: unet/diffusion_pytorch_model\.safetensors"):
+        resolve_model("owner/name", tmp_path)
 
-    def snapshot(repository: str, **how: Any) -> str:
-        if not how["local_files_only"]:
-            patterns.extend(how["allow_patterns"])
-            for file in WEIGHTS:
-                (folder / f"{file}.fp16.safetensors").write_bytes(hollow_weights(file))
-        return str(folder)
 
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
-    assert resolve_model("owner/name", tmp_path, variant="fp16").weight_files("unet") == (weights,)
-    repository = ["unet/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.fp16.safetensors",
-                  "unet/diffusion_pytorch_model.fp16.bin", "v1-5-pruned.ckpt", "v1-5-pruned.safetensors",
-                  "safety_checker/model.fp16.safetensors", "tokenizer/vocab.json",
-                  "text_encoder/model.fp16.safetensors",
-                  "unet/diffusion_pytorch_model.non_ema.fp16.safetensors"]  # fmt: skip
-    wanted = [file for file in repository if any(fnmatch(file, pattern) for pattern in patterns)]
-    assert wanted == [repository[1], repository[6], repository[7]]
+def test_just_the_files_that_are_read_are_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = build(tmp_path / "there")
+    wanted = {str(path.relative_to(repository)) for path in repository.rglob("*") if path.is_file()}
+    wanted = {name.replace(".safetensors", ".fp16.safetensors") for name in wanted}
+    for file in WEIGHTS:
+        (repository / f"{file}.fp16.safetensors").write_bytes(hollow_weights(file))
+    for name in (
+        "unet/diffusion_pytorch_model.fp16.bin",
+        "unet/diffusion_pytorch_model.non_ema.fp16.safetensors",
+        "text_encoder/adapter_config.json",
+        "v1-5-pruned.ckpt",
+        "v1-5-pruned.safetensors",
+    ):
+        (repository / name).write_bytes(b"x")
+    hub = Hub(repository, snapshot_in(tmp_path / "hub"))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", hub)
+    model = resolve_model("owner/name", tmp_path, variant="fp16", download=True)
+    assert {str(path.relative_to(hub.snapshot)) for path in hub.snapshot.rglob("*") if path.is_file()} == wanted
+    assert model.weight_files("unet") == (hub.snapshot / "unet" / "diffusion_pytorch_model.fp16.safetensors",)
+    assert resolve_model("owner/name", tmp_path, variant="fp16") == model
+    assert len(hub.asked) == 2
+
+
+def test_shards_are_downloaded_with_their_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut_up(build(tmp_path / "there"))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", Hub(tmp_path / "there", snapshot_in(tmp_path / "hub")))
+    assert len(resolve_model("owner/name", tmp_path, download=True).weight_files("unet")) == 2
+
+
+def test_of_another_family_no_weights_are_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = Hub(build(tmp_path / "there", pipeline="FluxPipeline"), snapshot_in(tmp_path / "hub"))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", hub)
+    for download in (True, False):  # the second time its index is here
+        with pytest.raises(LabError, match=r"family not supported yet: FluxPipeline; SD 1\.x models"):
+            resolve_model("owner/name", tmp_path, download=download)
+    assert hub.asked == [["model_index.json"]]
+
+
+@pytest.mark.parametrize("code", [401, 403])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_model_that_wants_its_terms_accepted_says_how(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, wrapped: bool
+) -> None:
+    def gated(*_: Any, **__: Any) -> str:
+        answer: Any = SimpleNamespace(status_code=code, headers={}, request=None)
+        refused = GatedRepoError("gated", response=answer)
+        if wrapped:
+            raise LocalEntryNotFoundError("not on this machine") from refused
+        raise refused
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", gated)
+    with pytest.raises(LabError, match=r"accept its terms on https://huggingface\.co/owner/name, then log in with: "
+                                       "hf auth login$"):  # fmt: skip
+        resolve_model("owner/name", tmp_path, download=True)
 
 
 def test_a_model_that_is_nowhere_is_refused_with_every_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LabError) as refused:
-        resolve_model("owner/name", tmp_path)
+        resolve_model("owner/name", tmp_path, download=True)
     for word in ("owner/name", "embedded models", str(tmp_path / "owner/name"), "cache", "downloading failed"):
         assert word in str(refused.value)
+    assert "Hugging Face id" not in str(refused.value)  # it is one
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(LabError, match="HF_HUB_OFFLINE"):
-        resolve_model("owner/name", tmp_path)
+    with pytest.raises(LabError, match="HF_HUB_OFFLINE is set; unset it"):
+        resolve_model("owner/name", tmp_path, download=True)
     with pytest.raises(LabError) as refused:
         resolve_model("nosuchmodel", tmp_path)
     assert "Hugging Face cache" not in str(refused.value)

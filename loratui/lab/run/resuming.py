@@ -109,7 +109,7 @@ def reconcile(run: RunFolder, overrides: Sequence[str], allow_changes: bool) -> 
     except VariantGone as gone:
         return _without_project(run, record, gone, overrides)
     project = wanted.project
-    model, report = examined(project)
+    model, report = examined(project, download=True)
     kept = {key: value for key, value in said.items() if key not in _MADE_AGAIN}
     now = frozen_project(project, model, {**kept, **wanted.identity}, report.base.scan)
     found = _sorted(compare_records(before, now))
