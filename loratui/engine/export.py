@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +26,9 @@ from torch import nn
 
 from loratui.engine.cells import payload_hash as payload_hash
 from loratui.lab.errors import LabError
-from loratui.lab.files import write_atomic
+from loratui.lab.files import open_binary, write_atomic
+from loratui.lab.plain import plain
+from loratui.lab.safetensorsfile import Header, read_header
 
 # transformers 5 flattened CLIPTextModel; the files of the trade still say `text_model`.
 KOHYA_PREFIX = {"unet": "lora_unet_", "text_encoder": "lora_te_text_model_"}
@@ -197,7 +198,9 @@ def save_lora(path: Path, weights: Weights, metadata: Mapping[str, str], dtype: 
     the metadata. dtype is that of up and down; alpha stays float32.
     """
     tensors = {key: value if value.ndim == 0 else value.to(dtype) for key, value in to_kohya(weights).items()}
-    header, payload = _split(dump_tensors(tensors))
+    data = dump_tensors(tensors)
+    start = 8 + int.from_bytes(data[:8], "little")
+    header, payload = json.loads(data[8:start]), data[start:]
     sha256 = hashlib.sha256(payload).hexdigest()
     notes = {**metadata, "sshs_model_hash": sha256, "modelspec.hash_sha256": f"0x{sha256}"}
     # safetensors writes its metadata in an order that changes from process to process; here it is sorted.
@@ -212,7 +215,7 @@ def load_lora(path: Path, module_names: Iterable[str]) -> tuple[Weights, dict[st
     """Read a kohya LoRA file: its weights (see from_kohya) and its metadata. Raises LabError naming the file."""
     tensors, header, _ = _read(path)
     try:
-        return from_kohya(tensors, module_names), dict(header.get("__metadata__", {}))
+        return from_kohya(tensors, module_names), dict(header.metadata)
     except LabError as error:
         raise LabError(f"{path}: {error}") from error
 
@@ -229,16 +232,17 @@ def load_pairs(path: Path) -> tuple[Weights, str]:
 # Helpers
 
 
-def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any], bytes]:
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], Header, bytes]:
     """The tensors, the header and the payload of a file."""
     try:
-        data = path.read_bytes()
-        tensors = load_tensors(data)
-        return tensors, *_split(data)
+        header = read_header(path)
+        with open_binary(path) as file:
+            data = file.read()
+        return load_tensors(data), header, data[header.start :]
     except FileNotFoundError:
         raise LabError(f"{path}: no such LoRA file") from None
     except (SafetensorError, ValueError, OSError) as error:
-        raise LabError(f"{path}: cannot be read as a .safetensors file ({error})") from error
+        raise LabError(f"{path}: cannot be read as a .safetensors file ({plain(error, 200)})") from error
 
 
 def _by_stem(tensors: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
@@ -299,12 +303,6 @@ def _pair(stem: str, found: Mapping[str, torch.Tensor]) -> LoraPair:
         return LoraPair(down, up, float(down.shape[0]))
     # The shortest decimal that is this float32, so that an alpha of 0.1 comes back as 0.1.
     return LoraPair(down, up, float(str(np.float32(found["alpha"].float().item()))))
-
-
-def _split(data: bytes) -> tuple[dict[str, Any], bytes]:
-    size = int.from_bytes(data[:8], "little")
-    header: dict[str, Any] = json.loads(data[8 : 8 + size])
-    return header, data[8 + size :]
 
 
 def _utf8(text: str) -> str:

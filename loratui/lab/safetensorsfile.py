@@ -42,17 +42,14 @@ def read_header(path: Path) -> Header:
                 raise ValueError("it does not begin with the length of a header")
             text = file.read(length)
         if len(text) < length:
-            raise _CutShort(size, 8 + length)
+            raise _CutShort(f"{size:,} of more than {8 + length:,}")
         shapes, metadata, end = _understood(text)
         if size < 8 + length + end:
-            raise _CutShort(size, 8 + length + end)
+            raise _CutShort(f"{size:,} of {8 + length + end:,}")
         if size > 8 + length + end:
             raise ValueError(f"there are {size - 8 - length - end:,} bytes behind its last tensor")
     except _CutShort as error:
-        raise LabError(
-            f"{plain(path)}: cut short: {error.there:,} of at least {error.meant:,} bytes are there; "
-            "download or copy it again"
-        ) from error
+        raise LabError(f"{plain(path)}: cut short: {error} bytes are there; download or copy it again") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise LabError(
             f"{plain(path)}: cannot be read as a .safetensors file: {plain(error, 200)}; download or copy it again"
@@ -61,9 +58,7 @@ def read_header(path: Path) -> Header:
 
 
 class _CutShort(Exception):
-    def __init__(self, there: int, meant: int) -> None:
-        super().__init__()
-        self.there, self.meant = there, meant
+    """How many of how many bytes are there."""
 
 
 def _understood(text: bytes) -> tuple[dict[str, tuple[int, ...]], dict[str, str], int]:

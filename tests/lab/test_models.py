@@ -217,7 +217,7 @@ def test_weights_that_are_cut_short_are_found_without_loading_them(tmp_path: Pat
     weights = build(tmp_path / "m") / "unet" / "diffusion_pytorch_model.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-20])
-    told = rf"{weights}: cut short: {len(whole) - 20} of at least {len(whole)} bytes are there; download or copy"
+    told = rf"{weights}: cut short: {len(whole) - 20} of {len(whole)} bytes are there; download or copy"
     with pytest.raises(LabError, match=told):
         resolve_model("m", tmp_path)
 
