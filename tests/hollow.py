@@ -17,12 +17,19 @@ CONFIGS = {
 WEIGHTS = ("unet/diffusion_pytorch_model", "vae/diffusion_pytorch_model", "text_encoder/model")
 
 
+def hollow_weights(text: str) -> bytes:
+    """A safetensors file that is in order, and no weights: its one tensor is the bytes of a text."""
+    tensor = {"dtype": "U8", "shape": [len(text)], "data_offsets": [0, len(text)]}
+    header = json.dumps({"hollow": tensor}).encode()
+    return len(header).to_bytes(8, "little") + header + text.encode()
+
+
 def build_hollow_model(folder: Path) -> Path:
     """Its pictures are 64 pixels wide, in multiples of 16."""
     for name, content in CONFIGS.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(json.dumps(content), encoding="utf-8")
     for name in WEIGHTS:
-        (folder / f"{name}.safetensors").write_bytes(name.encode())
+        (folder / f"{name}.safetensors").write_bytes(hollow_weights(name))
     shutil.copytree(TOKENIZER, folder / "tokenizer")
     return folder

@@ -38,7 +38,7 @@ def verb(args: argparse.Namespace) -> int:
     """--reproduce: every project below the folders, or those that are named."""
     console = make_console(args.json)
     files, home = _projects(args.reproduce or [Path("projects")])
-    tasks = [_task(file) for file in files]
+    tasks = [_task(file, download=not args.plan) for file in files]
     silent = [task.project.name for task in tasks if not task.project.claims]
     if len(silent) == len(tasks):
         raise LabError("none of these projects has a [[claim]] to be held against its pictures")
@@ -70,14 +70,14 @@ def _projects(places: Sequence[Path]) -> tuple[list[Path], Path]:
     return files, first if first.is_dir() else first.parent
 
 
-def _task(file: Path) -> _Task:
+def _task(file: Path, download: bool) -> _Task:
     """What has to be trained of a project: variants that train what another one does are left out, and named."""
     from loratui.lab.dataset.tokens import Tokenizer
     from loratui.lab.run.looked import look_at
     from loratui.lab.run.wanted import EVERY, wanted_runs
 
     wanted = wanted_runs(file, variants=[EVERY])
-    look = look_at(wanted, judge=False)
+    look = look_at(wanted, judge=False, download=download)
     kept: list[tuple[Wanted, object]] = []
     same: list[tuple[str, str]] = []
     for looked in look.runs:

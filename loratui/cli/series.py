@@ -43,7 +43,7 @@ def train_series(wanted: Sequence[Wanted], console: Console, as_json: bool = Fal
 
     Returns the worst exit code of them, or that of the signal which ended them.
     """
-    plan = series_plan(wanted)
+    plan = series_plan(wanted, download=True)
     print_plan(console, plan)
     if plan.errors:
         raise LabError("nothing was trained: mend the errors above first; warnings may stay")
@@ -66,7 +66,7 @@ def train_wanted(wanted: Wanted, console: Console) -> RunFolder:
     A child process trains it, and its progress is told on the console. Returns its run, which may have failed
     (`read_state`). LabError where it cannot begin; leaves by SystemExit, its run saved, when it is told to end.
     """
-    plan = series_plan([wanted])
+    plan = series_plan([wanted], download=True)
     assert plan.look is not None
     refuse_errors(plan.look, wanted.project)
     with _Stops() as stops:

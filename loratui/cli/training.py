@@ -46,7 +46,7 @@ def run(path: Path, overrides: Sequence[str], dry: bool = False, as_json: bool =
     from loratui.lab.run.starting import examined, new_run
 
     project = load_project(path, overrides)
-    model, report = examined(project)
+    model, report = examined(project, download=True)
     console = make_console(as_json)
     if report.findings:
         print_findings(console, report.findings)
@@ -91,7 +91,7 @@ def _try_out(wanted: Sequence[Wanted], console: Console, as_json: bool) -> int:
 
     if len(wanted) > 1:
         raise LabError(f"--dry-run tries one run, and these are {len(wanted)}; name one variant, and no repeats")
-    plan = series_plan(wanted, again=True)
+    plan = series_plan(wanted, again=True, download=True)
     assert plan.look is not None
     print_plan(console, plan)
     refuse_errors(plan.look, wanted[0].project)
@@ -108,7 +108,7 @@ def fork(which: Path, overrides: Sequence[str], only_plan: bool = False, as_json
     parent = RunFolder(place.parent if place.name == "run.toml" else place)
     if not parent.is_frozen:
         raise LabError(f"{which}: this is not a run; give the folder of one, such as projects/grey/runs/…")
-    asked = look_at_fork(parent, overrides)
+    asked = look_at_fork(parent, overrides, download=not only_plan)
     console = make_console(as_json)
     if only_plan and as_json:
         print_json({**plan_json(asked.plan), "parent": parent.id, "changes": list(asked.changes)})

@@ -26,8 +26,10 @@ from safetensors.torch import save as dump_tensors
 from torch import nn
 
 from loratui.lab.errors import LabError
-from loratui.lab.files import write_atomic
+from loratui.lab.files import open_binary, write_atomic
 from loratui.lab.pictures.cells import payload_hash as payload_hash
+from loratui.lab.plain import plain
+from loratui.lab.safetensorsfile import Header, read_header
 
 # transformers 5 flattened CLIPTextModel; the files of the trade still say `text_model`.
 KOHYA_PREFIX = {"unet": "lora_unet_", "text_encoder": "lora_te_text_model_"}
@@ -216,7 +218,7 @@ def load_lora(path: Path, module_names: Iterable[str]) -> tuple[Weights, dict[st
     """Read a kohya LoRA file: its weights (see from_kohya) and its metadata. Raises LabError naming the file."""
     tensors, header, _ = _read(path)
     try:
-        return from_kohya(tensors, module_names), dict(header.get("__metadata__", {}))
+        return from_kohya(tensors, module_names), dict(header.metadata)
     except LabError as error:
         raise LabError(f"{path}: {error}") from error
 
@@ -233,21 +235,24 @@ def load_pairs(path: Path) -> tuple[Weights, str]:
 # Helpers
 
 
-def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any], bytes]:
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], Header, bytes]:
     """The tensors, the header and the payload of a file."""
     try:
-        data = path.read_bytes()
-        tensors = load_tensors(data)
-        return tensors, *_split(data)
+        header = read_header(path)
+        with open_binary(path) as file:
+            data = file.read()
+        return load_tensors(data), header, data[header.start :]
     except FileNotFoundError:
         raise LabError(f"{path}: no such LoRA file") from None
     except (SafetensorError, ValueError, OSError) as error:
-        raise LabError(f"{path}: cannot be read as a .safetensors file ({error})") from error
+        raise LabError(f"{path}: cannot be read as a .safetensors file ({plain(error, 200)})") from error
 
 
 def _kohya_file(weights: Weights, dtype: torch.dtype) -> tuple[dict[str, Any], bytes]:
     tensors = {key: value if value.ndim == 0 else value.to(dtype) for key, value in to_kohya(weights).items()}
-    return _split(dump_tensors(tensors))
+    data = dump_tensors(tensors)
+    start = 8 + int.from_bytes(data[:8], "little")
+    return json.loads(data[8:start]), data[start:]
 
 
 def _by_stem(tensors: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
@@ -308,12 +313,6 @@ def _pair(stem: str, found: Mapping[str, torch.Tensor]) -> LoraPair:
         return LoraPair(down, up, float(down.shape[0]))
     # The shortest decimal that is this float32, so that an alpha of 0.1 comes back as 0.1.
     return LoraPair(down, up, float(str(np.float32(found["alpha"].float().item()))))
-
-
-def _split(data: bytes) -> tuple[dict[str, Any], bytes]:
-    size = int.from_bytes(data[:8], "little")
-    header: dict[str, Any] = json.loads(data[8 : 8 + size])
-    return header, data[8 + size :]
 
 
 def _utf8(text: str) -> str:

@@ -100,7 +100,7 @@ class Later:
         device = pick_device(train.device)
         # As in the sitting: the number of threads is part of what the last bits depend on.
         settle_threads(device, train.batch_size * self.record.resolution**2)
-        return load_family(self.record.model, device, pick_dtype(train.precision, device))
+        return load_family(self.record, device, pick_dtype(train.precision, device))
 
     @cached_property
     def adapted(self) -> Adapted:

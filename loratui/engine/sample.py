@@ -14,6 +14,7 @@ trained or years later. The device, the number of threads and torch itself have 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -22,12 +23,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
 from loratui.engine import noise
 from loratui.engine.adapter import strength
+from loratui.engine.cache import FORMAT, keep
 from loratui.engine.machine import describe
 from loratui.engine.task import Adapted
-from loratui.lab.files import cache_folder, make_folder, write_atomic
+from loratui.lab.files import cache_folder, make_folder, read_file, write_atomic
 from loratui.lab.pictures.cells import Cell, Drawn, cells, facts_of, is_drawn, picture_path, write_sheets
 from loratui.lab.pictures.pictures import save_picture
 from loratui.lab.run.record import Record
@@ -60,8 +63,10 @@ class Sampler:
         for cell in wanted:
             if self.is_drawn(cell, step, payload):
                 yield self._drawn(cell, step, new=False)
-            elif cell.scale is None and (kept := self._kept(cell)).exists():
-                self._put(cell, step, kept.read_bytes())
+            elif cell.scale is None and (kept := self._kept(cell)) is not None:
+                path = self.path(cell, step)
+                make_folder(path.parent)
+                write_atomic(path, kept)
                 yield self._drawn(cell, step)
             else:
                 groups.setdefault(cell.group, []).append(cell)
@@ -76,25 +81,29 @@ class Sampler:
     def path(self, cell: Cell, step: int) -> Path:
         return picture_path(self.run, cell, step)
 
-    def _kept(self, cell: Cell) -> Path:
-        return self.base_cache / self._base_key(cell)
+    def _kept(self, cell: Cell) -> bytes | None:
+        """The base picture in the cache; None when there is none that is whole and what it is taken for."""
+        path = self.base_cache / self._base_key(cell)
+        try:
+            content = read_file(path)
+            with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+                picture.verify()  # the checksums of all its chunks
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # SyntaxError is said of a broken PNG
+            return None
+        fits = picture.size == (cell.width, cell.height)
+        return content if fits and is_drawn(path, facts_of(self.record, self.run, cell, 0, "")) else None
 
     def _drawn(self, cell: Cell, step: int, new: bool = True) -> Drawn:
         return Drawn(cell, self.path(cell, step), 0 if cell.scale is None else step, new)
 
-    def _put(self, cell: Cell, step: int, content: bytes) -> None:
-        path = self.path(cell, step)
-        make_folder(path.parent)
-        write_atomic(path, content)
-
     def _draw_together(self, batch: list[Cell], step: int, payload: str) -> Iterator[Drawn]:
         for cell, picture in zip(batch, self.pictures(batch), strict=True):
             facts = facts_of(self.record, self.run, cell, step, payload)
-            path = self._kept(cell) if cell.scale is None else self.path(cell, step)
+            path = self.path(cell, step)
             make_folder(path.parent)
             save_picture(path, picture, facts)
             if cell.scale is None:
-                self._put(cell, step, path.read_bytes())
+                keep(self.base_cache / self._base_key(cell), path.read_bytes())
             yield self._drawn(cell, step)
 
     @torch.no_grad()
@@ -119,6 +128,7 @@ class Sampler:
     def _base_key(self, cell: Cell) -> str:
         """Everything that a base picture's bits depend on; its place in the project is not part of that."""
         parts = [
+            FORMAT,
             asdict(replace(cell, number=0)),
             self.record.base_hash,
             describe(self.family.device),

@@ -72,7 +72,7 @@ class Sitting:
             remove_leftovers(self.run)
         if self.accelerator.num_processes > 1:
             device = self.accelerator.device
-        family = load_family(self.record.model, device, dtype)
+        family = load_family(self.record, device, dtype)
         self._say(f"loading {self.record.base_name} on {describe(device)}, {str(dtype).removeprefix('torch.')}")
         self.task = prepare(self.record, family, self.accelerator, self._say)
         family.release()

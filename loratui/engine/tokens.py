@@ -62,7 +62,7 @@ def moved_tokens(
     began = time.monotonic()
     quieten()
     with _device(record, run, on_wait) as device:
-        family = load_family(record.model, device, torch.float32)
+        family = load_family(record, device, torch.float32)
         before = encode_alone(family, ids, lambda done, _: progress(done, 2 * len(ids)))
         add_lora(family.text_encoder, pairs)
         after = encode_alone(family, ids, lambda done, _: progress(len(ids) + done, 2 * len(ids)))

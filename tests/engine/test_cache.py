@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
@@ -45,9 +49,7 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
 def prepared(project: Path, *overrides: str) -> None:
     record = read_record(new_run(project, *overrides))
-    prepare(
-        record, load_family(record.model, torch.device("cpu"), torch.float32), Accelerator(cpu=True), lambda _: None
-    )
+    prepare(record, load_family(record, torch.device("cpu"), torch.float32), Accelerator(cpu=True), lambda _: None)
 
 
 def test_a_second_run_encodes_nothing(project: Path, encoded: dict[str, int]) -> None:
@@ -80,16 +82,71 @@ def test_nothing_is_written_into_the_dataset(project: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in (project / "dataset").iterdir()} == before
 
 
-def test_a_damaged_entry_is_computed_again(tmp_path: Path) -> None:
+def _flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+
+
+def _pickled(path: Path) -> None:
+    with path.open("wb") as file:
+        np.save(file, np.array([{}], dtype=object), allow_pickle=True)
+
+
+def _rewritten(path: Path, array: np.ndarray) -> None:
+    """As the format was before: an array alone."""
+    with path.open("wb") as file:
+        np.save(file, array)
+
+
+def _fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(path.read_bytes()[:-5]),
+        lambda path: path.write_bytes(path.read_bytes() + b"more"),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"x" * 300),
+        _flip,
+        _pickled,
+        lambda path: _rewritten(path, np.zeros((3, 4), np.float32)),
+        lambda path: _rewritten(path, np.zeros((9, 9), np.int64)),
+        _fifo,
+        _folder,
+    ],
+)
+def test_a_damaged_entry_is_computed_again(tmp_path: Path, damage: Callable[[Path], object]) -> None:
     cache = TensorCache("latents", tmp_path)
     value = torch.randn(3, 4)
     key = cache.key("a")
     cache.put(key, value)
-    path = next(tmp_path.rglob("*.npy"))
-    path.write_bytes(path.read_bytes()[:-5])
+    assert torch.equal(cache.get(key), value)  # type: ignore[arg-type]
+    (path,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    damage(path)
+    assert cache.get(key) is None
     again = cache.fill([key], lambda chunk: [value for _ in chunk])
     assert torch.equal(again[0], value)
-    assert torch.equal(cache.get(key), value)  # type: ignore[arg-type]
+    if damage is not _fifo and damage is not _folder:  # what is no file is left alone
+        assert torch.equal(cache.get(key), value)  # type: ignore[arg-type]
+
+
+def test_an_entry_under_the_name_of_another_is_not_believed(tmp_path: Path) -> None:
+    cache = TensorCache("latents", tmp_path)
+    one, other = cache.key("a"), cache.key("b")
+    cache.put(one, torch.ones(2))
+    cache.put(other, torch.zeros(2))
+    shutil.copyfile(cache._path(other), cache._path(one))
+    assert cache.get(one) is None
+    assert cache.get(other) is not None
 
 
 def test_training_refuses_an_image_that_changed_after_the_freeze(project: Path) -> None:

@@ -107,6 +107,16 @@ def test_files_that_are_no_kohya_lora_are_refused_with_the_reason(tmp_path: Path
         export.load_lora(path, names)
 
 
+@pytest.mark.parametrize("length", [2**63, 2**64 - 1, 7, 10**6])
+def test_a_header_that_lies_about_its_length_is_refused_in_words(tmp_path: Path, length: int) -> None:
+    path = tmp_path / "a.safetensors"
+    export.save_lora(path, some_weights(), {})
+    path.write_bytes(length.to_bytes(8, "little") + path.read_bytes()[8:])
+    for read in (export.payload_hash, export.load_pairs, lambda path: export.load_lora(path, some_weights())):
+        with pytest.raises(LabError, match=r"a\.safetensors: (cannot be read as a \.safetensors file|cut short)"):
+            read(path)
+
+
 def test_a_file_without_alphas_has_alpha_equal_to_rank_and_te1_is_the_text_encoder() -> None:
     stem = "lora_te1_text_model_encoder_layers_0_mlp_fc1"
     tensors = {f"{stem}.lora_down.weight": torch.ones(3, 4), f"{stem}.lora_up.weight": torch.ones(5, 3).half()}

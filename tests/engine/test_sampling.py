@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +12,13 @@ import pytest
 import torch
 from accelerate import Accelerator
 from diffusers import DDIMScheduler, StableDiffusionPipeline
+from PIL import Image
 
 from loratui.engine.adapter import layers
 from loratui.engine.families import load_family
 from loratui.engine.sample import Cell, Sampler, cells
 from loratui.engine.task import Task, prepare
-from loratui.lab.pictures.pictures import read_facts
+from loratui.lab.pictures.pictures import read_facts, save_picture
 from loratui.lab.run.record import read_record
 from loratui.lab.run.runs import RunFolder
 from tests.processes import new_run, write_project
@@ -31,7 +35,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> RunFolder
 @pytest.fixture(scope="module")
 def task(run: RunFolder) -> Task:
     record = read_record(run)
-    family = load_family(record.model, torch.device("cpu"), torch.float32)
+    family = load_family(record, torch.device("cpu"), torch.float32)
     task = prepare(record, family, Accelerator(cpu=True), lambda _: None)
     torch.manual_seed(0)
     with torch.no_grad():
@@ -82,6 +86,57 @@ def test_base_pictures_are_drawn_once_and_reused(sampler: Sampler, monkeypatch: 
     first = [d.path.read_bytes() for d in sampler.draw(wanted(None), 5, "")]
     monkeypatch.setattr(sampler, "pictures", lambda _: pytest.fail("drawn a second time"))
     assert [d.path.read_bytes() for d in sampler.draw(wanted(None), 9, "")] == first
+
+
+def _flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-30] ^= 1  # in the pixels: what made it is said before them
+    path.write_bytes(content)
+
+
+def _of_another_model(path: Path) -> None:
+    facts = read_facts(path)
+    assert facts is not None
+    save_picture(path, np.zeros((64, 64, 3), np.uint8), replace(facts, model_hash="0" * 64))
+
+
+def _of_another_size(path: Path) -> None:
+    facts = read_facts(path)
+    assert facts is not None
+    save_picture(path, np.zeros((32, 64, 3), np.uint8), facts)
+
+
+def _unsigned(path: Path) -> None:
+    Image.new("RGB", (64, 64)).save(path)
+
+
+def _fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _flip,
+        _of_another_model,
+        _of_another_size,
+        _unsigned,
+        _fifo,
+        lambda path: path.write_bytes(path.read_bytes()[:-40]),
+    ],
+)
+def test_a_kept_base_picture_that_is_not_what_it_is_taken_for_is_drawn_anew(
+    sampler: Sampler, damage: Callable[[Path], object]
+) -> None:
+    cells = wanted(None, seeds=(1,))
+    (first,) = [d.path.read_bytes() for d in sampler.draw(cells, 5, "")]
+    (kept,) = sampler.base_cache.rglob("*.png")
+    damage(kept)
+    sampler.path(cells[0], 5).unlink()
+    (again,) = [d.path.read_bytes() for d in sampler.draw(cells, 5, "")]
+    assert again == first
+    assert damage is _fifo or kept.read_bytes() == first
 
 
 @pytest.mark.parametrize("change", ["prompt", "negative_prompt", "seed", "inference_steps", "guidance_scale", "width"])

@@ -219,7 +219,7 @@ def test_a_damaged_checkpoint_is_told_and_the_others_are_looked_at(run: RunFolde
         assert list(found.steps) == [4]
         assert str(file) in found.problems[0]
         weights_file(run).unlink()
-        with pytest.raises(LabError, match=r"step-000002\.safetensors: cannot be read"):
+        with pytest.raises(LabError, match=r"step-000002\.safetensors: cut short: .* bytes are there"):
             analyse(run, [2])
     finally:
         file.write_bytes(kept)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import resource
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,10 +19,17 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import nn
 
+from loratui.engine.families.parts import Rename, clip_names, diffusers_names, load_part
 from loratui.lab.dataset.tokens import Tokenizer
+from loratui.lab.modelfiles import SCHEDULER, read_json
+from loratui.lab.models import ModelFolder, model_facts, refuse_changed
 
 CONTEXT = 77
 BOS, EOS = 49406, 49407
+
+CLIP_SIZES = ("vocab_size", "hidden_size", "intermediate_size", "projection_dim", "num_hidden_layers",
+              "num_attention_heads", "max_position_embeddings", "hidden_act", "layer_norm_eps", "attention_dropout",
+              "initializer_range", "initializer_factor", "pad_token_id", "bos_token_id", "eos_token_id")  # fmt: skip
 
 _ATTENTION = r"attn\d\.(to_q|to_k|to_v|to_out\.0)"
 _LINEAR = _ATTENTION + r"|ff\.net\.0\.proj|ff\.net\.2|proj_in|proj_out"
@@ -41,56 +47,52 @@ class StableDiffusion1:
 
     name = "sd1"
 
-    def __init__(self, path: Path, device: torch.device, dtype: torch.dtype, variant: str = "") -> None:
-        self.path, self.device, self.dtype, self.variant = path, device, dtype, variant or None
+    def __init__(self, model: ModelFolder, hashes: Mapping[str, str], device: torch.device, dtype: torch.dtype) -> None:
+        self.model, self.hashes, self.device, self.dtype = model, hashes, device, dtype
         self.scheduler = DDIMScheduler.from_config(
-            DDIMScheduler.load_config(path / "scheduler"), timestep_spacing="trailing", clip_sample=False
+            read_json(model.path / SCHEDULER), timestep_spacing="trailing", clip_sample=False
         )
-        self.train_timesteps = int(self.scheduler.config.num_train_timesteps)
+        refuse_changed(model, hashes, ["scheduler"])
+        facts = model_facts(model)
+        self.train_timesteps, self.latent_channels = facts.train_timesteps, facts.latent_channels
+        self.vae_factor = facts.vae_factor
         self.signal = self.scheduler.alphas_cumprod.to(device=device, dtype=torch.float32)
-        self.velocity = self.scheduler.config.prediction_type == "v_prediction"
-        config = UNet2DConditionModel.load_config(path / "unet")
-        self.latent_channels = int(config["in_channels"])
+        self.velocity = facts.prediction_type == "v_prediction"
 
     # -- parts, loaded when first used ------------------------------------------------------------------
 
     @cached_property
     def denoiser(self) -> Any:
-        return self._frozen(
-            UNet2DConditionModel.from_pretrained(self.path / "unet", torch_dtype=self.dtype, variant=self.variant)
-        )
+        return self._load("unet", self.dtype, UNet2DConditionModel.from_config, diffusers_names)
 
     @cached_property
     def text_encoder(self) -> Any:
+        from transformers.models.clip.configuration_clip import CLIPTextConfig
         from transformers.models.clip.modeling_clip import CLIPTextModel
-        from transformers.utils import logging
 
-        logging.set_verbosity_error()  # its load report is a table on the terminal
-        logging.disable_progress_bar()
-        return self._frozen(
-            CLIPTextModel.from_pretrained(self.path / "text_encoder", dtype=self.dtype, variant=self.variant)
-        )
+        def build(config: Mapping[str, Any]) -> nn.Module:
+            # What else a config may hold is for transformers' own loader, as the name of code to be fetched.
+            return CLIPTextModel(CLIPTextConfig(**{key: config[key] for key in CLIP_SIZES if key in config}))
+
+        return self._load("text_encoder", self.dtype, build, clip_names)
 
     @cached_property
     def vae(self) -> Any:
         from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
         # float32 always: SD 1.x's decoder overflows in half precision on some pictures.
-        return self._frozen(
-            AutoencoderKL.from_pretrained(self.path / "vae", torch_dtype=torch.float32, variant=self.variant)
-        )
+        return self._load("vae", torch.float32, AutoencoderKL.from_config, diffusers_names)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        return Tokenizer.load(self.path / "tokenizer")
+        tokenizer = Tokenizer.load(self.model.path / "tokenizer")
+        refuse_changed(self.model, self.hashes, ["tokenizer"])
+        return tokenizer
 
-    @cached_property
-    def vae_factor(self) -> int:
-        from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-
-        return 2 ** (len(AutoencoderKL.load_config(self.path / "vae")["block_out_channels"]) - 1)
-
-    def _frozen(self, module: Any) -> Any:
+    def _load(
+        self, part: str, dtype: torch.dtype, build: Callable[[Mapping[str, Any]], nn.Module], rename: Rename
+    ) -> Any:
+        module = load_part(self.model, self.hashes, part, dtype, build, rename)
         return module.requires_grad_(False).eval().to(self.device)
 
     def release(self) -> None:

@@ -186,16 +186,24 @@ def _count(count: int, noun: str) -> str:
 # --- JSON ---------------------------------------------------------------------------------------------------------
 
 
+def findings_json(findings: Sequence[Finding], exit_code: int) -> dict[str, Any]:
+    """What of a report there is without a base model, too."""
+    errors = sum(finding.severity == "error" for finding in findings)
+    return {
+        "exit_code": exit_code,
+        "errors": errors,
+        "warnings": len(findings) - errors,
+        "findings": [
+            {name: getattr(finding, name) for name in ("rule", "severity", "where", "message", "remedy")}
+            for finding in findings
+        ],
+    }
+
+
 def report_json(report: Report) -> dict[str, Any]:
     """The report as plain values, complete and uncut; text is as it is in the files."""
     return {
-        "exit_code": report.exit_code,
-        "errors": len(report.errors),
-        "warnings": len(report.warnings),
-        "findings": [
-            {name: getattr(finding, name) for name in ("rule", "severity", "where", "message", "remedy")}
-            for finding in report.findings
-        ],
+        **findings_json(report.findings, report.exit_code),
         "token_limit": report.token_limit,
         "decoded_images": report.decoded,
         **_setup_json(report.base),

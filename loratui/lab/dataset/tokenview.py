@@ -7,50 +7,25 @@ the base model is enough.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
 from array import array
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from loratui.lab.dataset.captions import split_tags
 from loratui.lab.dataset.tokens import BEGIN, END, Tokenizer
-from loratui.lab.errors import LabError
 from loratui.lab.models import resolve_model
 from loratui.lab.patience import Progress, quiet
-from loratui.lab.plain import plain
 from loratui.lab.project.project import Project
 
 AT_ONCE = 100  # captions encoded in one call: about 15 ms and a megabyte
-_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 LONGEST_TAG = 60  # characters of a tag that is compared with other spellings; longer ones are sentences
 
 
 def load_tokenizer(project: Project) -> Tokenizer:
     """The tokenizer of the project's base model. Nothing is fetched; LabError says what is not on this machine."""
     base = project.settings.base
-    if _HUB_ID.fullmatch(base.model) and not (project.folder / base.model).exists():
-        return Tokenizer.load(_fetched(base.model, base.revision) / "tokenizer")
     return Tokenizer.load(resolve_model(base.model, project.folder, base.revision, base.variant).path / "tokenizer")
-
-
-def _fetched(name: str, revision: str) -> Path:
-    """The snapshot of a model in the Hugging Face cache, found by that cache's layout: its library is a slow import."""
-    home = Path(os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
-    model = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser() / f"models--{name.replace('/', '--')}"
-    with contextlib.suppress(OSError, ValueError):
-        commit = revision
-        if not (model / "snapshots" / (revision or "none")).is_dir():
-            commit = (model / "refs" / (revision or "main")).read_text(encoding="ascii").strip()
-        if (model / "snapshots" / commit / "tokenizer").is_dir():
-            return model / "snapshots" / commit
-    raise LabError(
-        f'base.model = "{plain(name)}" is not on this machine yet, so its tokens cannot be shown; '
-        "the first run fetches it, and loratui --check does"
-    )
 
 
 # --- one caption --------------------------------------------------------------------------------------------------

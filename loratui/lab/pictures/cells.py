@@ -13,11 +13,12 @@ from pathlib import Path
 
 from loratui import __version__
 from loratui.lab.errors import LabError
-from loratui.lab.files import atomic_path
+from loratui.lab.files import atomic_path, open_binary
 from loratui.lab.pictures.pictures import PictureFacts, read_facts
 from loratui.lab.project.settings import ResolvedPrompt
 from loratui.lab.run.record import Record, output_name
 from loratui.lab.run.runs import RunFolder
+from loratui.lab.safetensorsfile import read_header
 
 
 @dataclass(frozen=True)
@@ -137,11 +138,13 @@ def sheet_stem(step: int, mark: str = "") -> str:
 def payload_hash(path: Path) -> str:
     """sha256 of the tensor bytes alone: the identity of a LoRA, unmoved by edits of its metadata.
 
-    It is kohya's `sshs_model_hash`; its first 12 digits are what A1111 writes under "Lora hashes".
+    It is kohya's `sshs_model_hash`; its first 12 digits are what A1111 writes under "Lora hashes". LabError when the
+    file is malformed.
     """
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        file.seek(8 + int.from_bytes(file.read(8), "little"))
+    start = read_header(path).start
+    with open_binary(path) as file:
+        file.seek(start)
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()

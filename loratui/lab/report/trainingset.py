@@ -75,7 +75,7 @@ def _of_folder(material: Material) -> tuple[list[_Image], Tokenizer | None, str]
     """What would be trained now, for a project without runs."""
     from loratui.lab.dataset.captionfiles import read_caption
     from loratui.lab.dataset.dataset import list_images
-    from loratui.lab.models import resolve_model
+    from loratui.lab.models import ModelAbsent, resolve_model
 
     project = material.project
     if project is None:
@@ -88,10 +88,11 @@ def _of_folder(material: Material) -> tuple[list[_Image], Tokenizer | None, str]
             images.append(_Image(one.name, one.path, "", caption, one.repeats))
     except (LabError, OSError) as error:
         return [], None, str(error)
-    local = base.model.isidentifier() or (project.folder / base.model).is_dir()  # a report fetches nothing
     try:
-        model = resolve_model(base.model, project.folder, base.revision, base.variant) if local else None
-        return images, Tokenizer.load(model.path / "tokenizer") if model else None, ""
+        model = resolve_model(base.model, project.folder, base.revision, base.variant)
+        return images, Tokenizer.load(model.path / "tokenizer"), ""
+    except ModelAbsent:
+        return images, None, ""
     except LabError as error:
         return images, None, str(error)
 

@@ -42,13 +42,16 @@ class Fork:
         return frozen_run(self.record, wanted.name, self.parent.project_folder)
 
 
-def look_at_fork(run: RunFolder, overrides: Sequence[str] = (), progress: Progress = quiet) -> Fork:
-    """The run again with these changes. LabError when nothing differs, or its project or variant is gone."""
+def look_at_fork(
+    run: RunFolder, overrides: Sequence[str] = (), progress: Progress = quiet, download: bool = False
+) -> Fork:
+    """The run again with these changes. LabError when nothing differs, or its project or variant is gone; `download`
+    as of `series_plan`."""
     before = as_known_now(Frozen.read(run))
     file = project_file(run)
     if not file.is_file():
         raise LabError(f"{plain(file)}: the project of this run is gone, so there is nothing to run again")
-    plan = series_plan([wanted_again(run, file, overrides)], progress, again=True)
+    plan = series_plan([wanted_again(run, file, overrides)], progress, again=True, download=download)
     assert plan.look is not None
     looked = plan.look.runs[0]
     now = looked.record

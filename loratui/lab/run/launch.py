@@ -90,7 +90,7 @@ def start_wanted(wanted: Sequence[Wanted]) -> list[RunFolder]:
     what is unfinished is gone on with. Returns the runs that were started. LabError when the check finds errors, and
     nothing is started then; or when a worker ends at once: those started before it go on.
     """
-    plan = series_plan(wanted)
+    plan = series_plan(wanted, download=True)
     assert plan.look is not None
     refuse_errors(plan.look, wanted[0].project)
     started: list[RunFolder] = []
@@ -132,7 +132,7 @@ def fork(run: RunFolder, overrides: Sequence[str] = ()) -> tuple[RunFolder, list
     The new record says its parent and what differs (`run.parent`, `run.changes_from_parent`). Returned with it are
     lines worth reading: what changed, and a warning where that is more than one factor. LabError when nothing differs.
     """
-    asked = look_at_fork(run, overrides)
+    asked = look_at_fork(run, overrides, download=True)
     return _start_new(asked.freeze()), list(asked.notes)
 
 

@@ -77,10 +77,10 @@ class Look:
         return tuple(finding for finding in self.findings if finding.severity == "error")
 
 
-def look_at(wanted: Sequence[Wanted], progress: Progress = quiet, judge: bool = True) -> Look:
+def look_at(wanted: Sequence[Wanted], progress: Progress = quiet, judge: bool = True, download: bool = False) -> Look:
     """Read the images and captions of each, every folder once; with `judge` look at all of it with every rule.
 
-    All must be of one project. LabError when a base model is not there.
+    All must be of one project. LabError when a base model is not there; with `download` those of the hub are fetched.
     """
     made: dict[int, Looked] = {}
     findings: list[Finding] = []
@@ -90,7 +90,7 @@ def look_at(wanted: Sequence[Wanted], progress: Progress = quiet, judge: bool = 
     for number, one in enumerate(wanted):
         groups.setdefault(one.project.settings.base, []).append(number)
     for settings, numbers in groups.items():
-        model = resolve_model(settings.model, written.folder, settings.revision, settings.variant)
+        model = resolve_model(settings.model, written.folder, settings.revision, settings.variant, download)
         facts = model_facts(model)
         tokenizer = Tokenizer.load(model.path / "tokenizer")
         named = [_named(wanted[number]) for number in numbers]
@@ -135,8 +135,9 @@ def _every(settings: Settings) -> dict[str, Any]:
 
 
 def freeze_wanted(wanted: Wanted, progress: Progress = quiet) -> RunFolder:
-    """A new frozen run of it. LabError with what the check finds wrong; nothing is left then."""
-    look = look_at([wanted], progress)
+    """A new frozen run of it; a base model of the hub is fetched. LabError with what the check finds wrong; nothing is
+    left then."""
+    look = look_at([wanted], progress, download=True)
     refuse_errors(look, wanted.project)
     return freeze_looked(look.runs[0])
 

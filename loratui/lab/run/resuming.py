@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from loratui.lab.errors import LabError
-from loratui.lab.models import inspect_model, model_hash
+from loratui.lab.models import inspect_model, refuse_changed
 from loratui.lab.plain import plain
 from loratui.lab.project.project import Project
 from loratui.lab.project.settings import settings_from_dict, settings_to_dict
@@ -109,7 +109,7 @@ def reconcile(run: RunFolder, overrides: Sequence[str], allow_changes: bool) -> 
     except VariantGone as gone:
         return _without_project(run, record, gone, overrides)
     project = wanted.project
-    model, report = examined(project)
+    model, report = examined(project, download=True)
     kept = {key: value for key, value in said.items() if key not in _MADE_AGAIN}
     now = frozen_project(project, model, {**kept, **wanted.identity}, report.base.scan)
     found = _sorted(compare_records(before, now))
@@ -175,8 +175,7 @@ def _without_project(run: RunFolder, record: Record, why: object, overrides: Seq
     if overrides:
         raise LabError(f"{run.record_file}: {plain(why)}, so --set has nothing to override")
     model = inspect_model(record.model.name, record.model.path, record.model.variant)
-    if model_hash(model) != record.hashes:
-        raise LabError(f"{model.path}: the base model changed since this run began; put the old one back")
+    refuse_changed(model, record.hashes)
     return [f"{plain(why)}; going on with the settings in {plain(run.record_file)}"]
 
 

@@ -77,10 +77,13 @@ class SeriesPlan:
     made: tuple[Made | None, ...] = field(default=(), repr=False, compare=False)
 
 
-def series_plan(wanted: Sequence[Wanted], progress: Progress = quiet, again: bool = False) -> SeriesPlan:
+def series_plan(
+    wanted: Sequence[Wanted], progress: Progress = quiet, again: bool = False, download: bool = False
+) -> SeriesPlan:
     """Look at what is wanted and at what is made. With `again` everything is trained anew, and what is made only
-    noted. LabError when the project or a base model is not there; what the check finds is among errors and warnings."""
-    look = look_at(wanted, progress)
+    noted. LabError when the project or a base model is not there, or not fetched: `download` is for those who train
+    it; what the check finds is among errors and warnings."""
+    look = look_at(wanted, progress, download=download)
     shelf = Shelf(look.runs[0])
     known = measured_near(wanted[0].project.folder)
     rows: list[Planned] = []

@@ -20,10 +20,13 @@ from loratui.lab.run.records import Frozen
 from loratui.lab.run.runs import RunFolder, create_run
 
 
-def examined(project: Project, progress: Progress = quiet) -> tuple[ModelFolder, Report]:
-    """The project's base model, and all that can be known before training. LabError when there is no such model."""
+def examined(project: Project, progress: Progress = quiet, download: bool = False) -> tuple[ModelFolder, Report]:
+    """The project's base model, and all that can be known before training. LabError when there is no such model.
+
+    A model of the hub is fetched only with `download`, which is for those who start a run.
+    """
     base = project.settings.base
-    model = resolve_model(base.model, project.folder, base.revision, base.variant)
+    model = resolve_model(base.model, project.folder, base.revision, base.variant, download)
     facts = model_facts(model)
     resolution = project.settings.dataset.resolution or facts.resolution
     return model, check(project, Tokenizer.load(model.path / "tokenizer"), resolution, facts.align, progress)

@@ -207,5 +207,5 @@ def test_a_model_of_the_hub_is_looked_for_in_the_cache_and_never_fetched(
     model = home / "cache" / "models--somebody--sd15"
     (model / "refs").mkdir(parents=True)
     (model / "refs/main").write_text("abc123")
-    shutil.copytree(FOLDER, model / "snapshots/abc123/tokenizer")
+    shutil.copytree(FOLDER.parent, model / "snapshots/abc123")
     assert load_tokenizer(project).ids("myshape") == tokenizer.ids("myshape")

@@ -14,7 +14,7 @@ from loratui.lab.run.record import Record, output_name, read_record
 from loratui.lab.run.runs import RunFolder, create_run
 from loratui.lab.run.starting import examined
 from loratui.lab.run.starting import new_run as started
-from tests.hollow import build_hollow_model
+from tests.hollow import build_hollow_model, hollow_weights
 from tests.processes import new_run, write_project
 
 SETTINGS = """
@@ -97,11 +97,11 @@ def test_the_base_model_is_told_by_the_hashes_of_its_parts(project: Path, record
     assert (record.model.family, record.resolution, record.align) == ("sd1", 64, 16)
     hollow = record.model.path
     before = (record.base_hash, record.vae_hash, record.encoder_hash)
-    (hollow / "unet/diffusion_pytorch_model.safetensors").write_bytes(b"other weights")
+    (hollow / "unet/diffusion_pytorch_model.safetensors").write_bytes(hollow_weights("other weights"))
     unet = read_record(new_run(project))
     assert unet.base_hash != before[0]
     assert (unet.vae_hash, unet.encoder_hash) == before[1:]  # cached latents and captions stay good
-    (hollow / "text_encoder/model.safetensors").write_bytes(b"other encoder")
+    (hollow / "text_encoder/model.safetensors").write_bytes(hollow_weights("other encoder"))
     encoder = read_record(new_run(project))
     assert encoder.encoder_hash != before[2]
     assert encoder.vae_hash == before[1]

@@ -18,7 +18,7 @@ from loratui.lab.run.lock import RunLock
 from loratui.lab.run.record import read_record
 from loratui.lab.run.resuming import find_unfinished, reconcile
 from loratui.lab.run.runs import RunFolder, create_run, saving_resume
-from tests.hollow import build_hollow_model
+from tests.hollow import build_hollow_model, hollow_weights
 from tests.processes import new_run, write_project
 
 SETTINGS = """
@@ -213,7 +213,7 @@ def test_changed_captions_images_and_models_are_refused(tmp_path: Path, project:
     Image.new("RGB", (96, 96), "red").save(project / "dataset/square.png")
     (project / "dataset/wide.png").unlink()
     Image.new("RGB", (96, 96), "blue").save(project / "dataset/zebra.png")
-    (tmp_path / "hollow/unet/diffusion_pytorch_model.safetensors").write_bytes(b"other")
+    (tmp_path / "hollow/unet/diffusion_pytorch_model.safetensors").write_bytes(hollow_weights("other"))
     told = refusal(stopped)
     for line in (
         'caption of circle.png: "myshape" → "monster␛[2J"',
@@ -332,7 +332,7 @@ def test_without_its_project_a_run_has_all_it_needs(project: Path, stopped: RunF
 def test_without_its_project_another_base_model_is_still_refused(tmp_path: Path, project: Path) -> None:
     run = run_of(project, "stopped")
     (project / "project.toml").unlink()
-    (tmp_path / "hollow/vae/diffusion_pytorch_model.safetensors").write_bytes(b"other")
+    (tmp_path / "hollow/vae/diffusion_pytorch_model.safetensors").write_bytes(hollow_weights("other"))
     assert "the base model changed since this run began" in refusal(run)
     shutil.rmtree(tmp_path / "hollow/vae")
     assert "missing: the folder vae/" in refusal(run, allow=True)

@@ -21,7 +21,7 @@ from loratui.lab.run.record import read_record
 from loratui.lab.run.resuming import reconcile, take_up
 from loratui.lab.run.runs import RunFolder, list_runs, saving_resume
 from loratui.lab.run.series import EVERY, Planned, SeriesPlan, freeze_wanted, series_plan, wanted_runs
-from tests.hollow import build_hollow_model
+from tests.hollow import build_hollow_model, hollow_weights
 from tests.processes import new_run, write_project
 
 SETTINGS = """
@@ -286,7 +286,7 @@ def test_the_plan_of_a_broken_variant_has_its_error_and_nothing_is_frozen(projec
 
 def test_a_variant_may_have_another_base_model(tmp_path: Path, project: Path) -> None:
     other = build_hollow_model(tmp_path / "another")
-    (other / "unet/diffusion_pytorch_model.safetensors").write_bytes(b"other weights")
+    (other / "unet/diffusion_pytorch_model.safetensors").write_bytes(hollow_weights("other weights"))
     file = project / "project.toml"
     file.write_text(file.read_text() + f'[[variant]]\nname = "other-base"\nbase.model = "{other}"\n')
     plan = planned(project, variants=["", "other-base"])
