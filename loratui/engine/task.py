@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +29,7 @@ from loratui.lab.run.record import FrozenImage, Record
 ON_DEVICE_BYTES = 2 << 30  # a cached table up to this size lives on the device
 CAPTIONS_KEPT = 4096  # encoded captions held in memory; shuffled tags may make endlessly many
 PROBE_SAMPLES = 8
+TOGETHER = 16  # images encoded at once
 
 
 @dataclass(frozen=True)
@@ -225,28 +225,38 @@ def _latent_tables(
         members.append(index)
     tables = {}
     for size, members in buckets.items():
+        images = [record.images[index] for index in members]
         for flip in (False, True) if record.settings.dataset.flip else (False,):
-            keys = [cache.key(record.images[i].sha256, size, flip, record.vae_hash) for i in members]
-            encode = partial(_encode, record, family, members, size, flip)
-            found = cache.fill(keys, encode)
-            table = torch.stack(found)
+            batches = (images[start : start + TOGETHER] for start in range(0, len(images), TOGETHER))
+            table = torch.stack([one for batch in batches for one in _latents(record, family, cache, batch, flip)])
             tables[size, flip] = table.to(family.device) if table.nbytes < ON_DEVICE_BYTES else table
     return tables, rows
 
 
-def _encode(
-    record: Record, family: Family, members: list[int], size: tuple[int, int], flip: bool, chunk: list[int]
-) -> torch.Tensor:
-    stack = np.stack([load_pixels(Path(record.images[members[i]].path), *size) for i in chunk])
-    return family.encode_images(stack[:, :, ::-1] if flip else stack)
+def _latents(
+    record: Record, family: Family, cache: TensorCache, images: Sequence[FrozenImage], flip: bool
+) -> list[torch.Tensor]:
+    """Of images of one size that go through the autoencoder together.
+
+    How many do has a say in the last bits. So it is part of the key, and where one is missing all are encoded: what
+    happens to be in the cache must not decide what is trained on.
+    """
+    size = images[0].bucket
+    keys = [cache.key(image.sha256, size, flip, len(images), record.vae_hash) for image in images]
+    found = [latents for key in keys if (latents := cache.get(key)) is not None]
+    if len(found) == len(keys):
+        return found
+    stack = np.stack([load_pixels(Path(image.path), *size) for image in images])
+    encoded = list(family.encode_images(stack[:, :, ::-1] if flip else stack))
+    for key, latents in zip(keys, encoded, strict=True):
+        cache.put(key, latents)
+    return encoded
 
 
 def reconstruct(record: Record, family: Family, image: FrozenImage) -> np.ndarray:
     """uint8 (height, width, 3): a training image as the autoencoder gives it back, at the size of training."""
-    one, cache = replace(record, images=(image,)), TensorCache("latents")
-    check_images(one)
-    keys = [cache.key(image.sha256, image.bucket, False, record.vae_hash)]
-    [latents] = cache.fill(keys, partial(_encode, one, family, [0], image.bucket, False))
+    check_images(replace(record, images=(image,)))
+    [latents] = _latents(record, family, TensorCache("latents"), [image], False)
     return family.decode(latents[None])[0]
 
 

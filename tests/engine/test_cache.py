@@ -59,14 +59,37 @@ def test_a_second_run_encodes_nothing(project: Path, encoded: dict[str, int]) ->
     assert encoded == {"images": 3, "captions": 3}
 
 
-def test_one_changed_pixel_is_one_image_encoded_again(project: Path, encoded: dict[str, int]) -> None:
+def test_one_changed_pixel_is_its_batch_of_images_encoded_again(project: Path, encoded: dict[str, int]) -> None:
     prepared(project)
     path = project / "dataset" / "square.png"
     with Image.open(path) as image:
         image.putpixel((0, 0), (254, 255, 255))
         image.save(path)
     prepared(project)
-    assert encoded == {"images": 4, "captions": 3}
+    assert encoded == {"images": 6, "captions": 3}
+
+
+def latents(project: Path) -> list[torch.Tensor]:
+    record = read_record(new_run(project))
+    family = load_family(record, torch.device("cpu"), torch.float32)
+    return list(prepare(record, family, Accelerator(cpu=True), lambda _: None).tables.values())
+
+
+def test_what_happens_to_be_in_the_cache_decides_no_bit_of_what_is_trained_on(project: Path, tiny_model: Path) -> None:
+    """An image that goes through the autoencoder alone comes out with other last bits than one among others."""
+    alone = write_project(project.parent / "alone", tiny_model)
+    for name in ("square", "wide"):
+        (alone / "dataset" / f"{name}.png").unlink()
+    [one], [fresh] = latents(alone), latents(project)
+    assert not torch.equal(one[0], fresh[0])  # else this test shows nothing
+    for entry in sorted((project.parent / "cache" / "latents").glob("*/*")):
+        content = entry.read_bytes()
+        entry.unlink()
+        [again] = latents(project)
+        assert torch.equal(again, fresh)
+        entry.write_bytes(content)
+    [one_again] = latents(alone)
+    assert torch.equal(one_again, one)
 
 
 def test_one_changed_caption_is_one_caption_encoded_again(project: Path, encoded: dict[str, int]) -> None:
