@@ -106,7 +106,7 @@ def _of_hub(name: str, revision: str, variant: str, looked: list[str], download:
     if not download:
         raise ModelAbsent(
             f'base.model = "{plain(name)}" is not on this machine yet: {"; ".join([*looked, cache])}. '
-            "A look downloads nothing; loratui --run does"
+            "A look downloads nothing; the start of a run does (loratui --run)"
         )
     try:
         _refuse_other_family(fetch(name, revision, ["model_index.json"]))

@@ -353,7 +353,7 @@ def test_a_look_at_a_model_never_downloads_it_and_says_who_does(
     with pytest.raises(ModelAbsent) as absent:
         resolve_model("owner/name", tmp_path)
     for words in ('base.model = "owner/name" is not on this machine yet', str(tmp_path / "hub"), "missing: all of it",
-                  str(tmp_path / "owner/name"), "A look downloads nothing; loratui --run does"):  # fmt: skip
+                  str(tmp_path / "owner/name"), "A look downloads nothing; the start of a run does"):  # fmt: skip
         assert words in str(absent.value)
     (build(snapshot_in(tmp_path / "hub")) / "unet" / "diffusion_pytorch_model.safetensors").unlink()
     with pytest.raises(ModelAbsent, match=r"missing: unet/diffusion_pytorch_model\.safetensors"):

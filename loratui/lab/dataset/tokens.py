@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loratui.lab.errors import LabError
+from loratui.lab.files import read_text
 
 if TYPE_CHECKING:
     import tokenizers
@@ -109,10 +110,10 @@ _TABLE: dict[str, int] = {}
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
+        loaded = json.loads(read_text(path))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise LabError(f"{path}: cannot be read ({error}); fetch the model again") from error
     return loaded if isinstance(loaded, dict) else {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 from pathlib import Path
@@ -151,3 +152,16 @@ def test_a_folder_without_a_clip_tokenizer_is_named(tmp_path: Path, files: dict[
     with pytest.raises(LabError, match=message) as raised:
         Tokenizer.load(tmp_path)
     assert str(tmp_path) in str(raised.value)
+
+
+def test_a_fifo_or_a_giant_in_place_of_a_tokenizers_file_is_refused_at_once(tmp_path: Path) -> None:
+    folder = shutil.copytree(FOLDER, tmp_path / "odd")
+    (folder / "tokenizer_config.json").unlink()
+    os.mkfifo(folder / "tokenizer_config.json")
+    with pytest.raises(LabError, match=r"tokenizer_config\.json: cannot be read"):
+        Tokenizer.load(folder)
+    (folder / "tokenizer_config.json").unlink()
+    with (folder / "tokenizer_config.json").open("wb") as giant:
+        giant.truncate(1 << 40)
+    with pytest.raises(LabError, match=r"tokenizer_config\.json: cannot be read .*larger than"):
+        Tokenizer.load(folder)
