@@ -48,6 +48,10 @@ class Claim:
     )
 
 
+# What stands under the keys of an expectation that is a table; any other key is a name of what should be seen.
+_TEXTS = ("prompt", "less_often_than", "more_often_than")  # each a text or several
+_TEXT = ("expect", "variant", "earlier_than", "measure", "than_base", "more_often_than_variant")
+
 Matrix = Mapping[str, tuple[Any, ...]]  # dotted keys, each with the values to try
 MATRIX_HELP = "Settings to vary together: a dotted key and the list of values to try, as train.epochs = [1, 10, 100]."
 
@@ -164,8 +168,21 @@ def read_claims(value: Any, problems: list[Problem]) -> tuple[Claim, ...]:
         if expectation is not None and not isinstance(expectation, (str, Mapping)):
             problems.append(Problem((*path, "expectation"), f"expected a string or a table, got {show(expectation)}"))
             expectation = None
+        if isinstance(expectation, Mapping):
+            _check_expectation(expectation, (*path, "expectation"), problems)
         claims.append(Claim(text=checked.get("text", ""), expectation=expectation))
     return tuple(claims)
+
+
+def _check_expectation(table: Mapping[str, Any], path: KeyPath, problems: list[Problem]) -> None:
+    for key, value in table.items():
+        several = value if isinstance(value, (list, tuple)) else [value]
+        if key in _TEXT and not isinstance(value, str):
+            problems.append(Problem((*path, key), f"expected a text, got {show(value)}"))
+        elif key in _TEXTS and not (several and all(isinstance(text, str) for text in several)):
+            problems.append(Problem((*path, key), f"expected a text or a list of them, got {show(value)}"))
+        elif key == "inference_steps" and (type(value) is not int or value < 1):
+            problems.append(Problem((*path, key), f"expected a whole number 1 or more, got {show(value)}"))
 
 
 def _tables(name: str, value: Any, problems: list[Problem]) -> list[tuple[int, Mapping[str, Any]]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from loratui.lab.errors import LabError
 from loratui.lab.project.project import settings_with, variant_caption, variant_settings
 from loratui.lab.project.settings import Prompt, Settings, changed_keys
 from tests.projects import VARIANTS, read, refusal
@@ -114,3 +115,22 @@ def test_claims_and_matrix_are_kept(home: Path) -> None:
     }
     cell = settings_with(project, {"train.steps": 100, "sample.seeds": (1, 2)})
     assert (cell.train.steps, cell.lora.rank, cell.sample.seeds) == (100, 8, (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("prompt = 0.0, expect = 'colour'", "claim.expectation.prompt: expected a text or a list of them, got 0.0"),
+        ("prompt = [], expect = 'colour'", "claim.expectation.prompt: expected a text or a list of them"),
+        ("more_often_than = [1], shape = 'circle'", "claim.expectation.more_often_than: expected a text or a list"),
+        ("expect = [{}]", "claim.expectation.expect: expected a text, got"),
+        ("expect = {}", "claim.expectation.expect: expected a text, got"),
+        ("variant = [1], shape = 'circle'", "claim.expectation.variant: expected a text, got"),
+        ("inference_steps = inf, shape = 'circle'", "claim.expectation.inference_steps: expected a whole number"),
+    ],
+)
+def test_a_claim_of_another_kind_is_refused_with_its_line(home: Path, said: str, words: str) -> None:
+    with pytest.raises(LabError) as caught:
+        read(f"[[claim]]\ntext = 'x'\nexpectation = {{ {said} }}\n")
+    assert words in str(caught.value)
+    assert ":3: claim.expectation" in str(caught.value)
