@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
@@ -30,6 +31,8 @@ FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bm
 _READ = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 _ORIENTATION = 0x0112
+MOST_PIXELS = 64_000_000  # what is larger costs seconds and gigabytes to look at, and is no picture to train on
+LARGE = 16_000_000  # pixels from which on one is decoded at a time, whatever how many threads look at others
 _BROKEN = "export or copy the picture again, or take it out of the folder"
 
 
@@ -145,24 +148,34 @@ def _bytes(path: Path) -> bytes:
     return data
 
 
+_one_large = threading.Lock()
+
+
 @contextmanager
 def _opened(path: Path, data: bytes) -> Iterator[Image.Image]:
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(data), formats=_READ) as image:
-            yield image
+            pixels = image.width * image.height
+            if pixels > MOST_PIXELS:
+                raise UnreadableImage(path, _too_large(f"{image.width}x{image.height} pixels"), "make it smaller")
+            with _one_large if pixels > LARGE else nullcontext():
+                yield image
     except UnidentifiedImageError as error:
         cause, remedy = _what_else(data)
         raise UnreadableImage(path, cause, remedy) from error
     except Image.DecompressionBombError as error:
-        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-        raise UnreadableImage(path, f"has more than {limit // 10**6} million pixels", "make it smaller") from error
+        raise UnreadableImage(path, _too_large("its size"), "make it smaller") from error
     except (UnreadableImage, MemoryError):
         raise
     except Exception as error:  # decoders meet broken bytes with nearly any exception; all mean: cannot be decoded
         reason = str(error) or type(error).__name__
         raise UnreadableImage(path, f"damaged or cut short ({reason})") from error
+
+
+def _too_large(size: str) -> str:
+    return f"{size} is more than the {MOST_PIXELS // 10**6} million pixels that are looked at"
 
 
 def _what_else(data: bytes) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 from loratui.lab.check.findings import Finding
+from loratui.lab.dataset import imagefiles
 from loratui.lab.dataset.dataset import Scan, load_pixels, scan_dataset
 from loratui.lab.project.settings import Dataset
 
@@ -387,3 +389,28 @@ def test_thousands_of_images_are_scanned_in_seconds(tmp_path: Path) -> None:
     assert [image.caption for image in scan.images] == [f"tag {number}" for number in range(1500)]
     assert scan.findings == ()
     assert elapsed < 15  # about one; comparing each file with each other one would take minutes
+
+
+def test_an_image_of_more_pixels_than_are_looked_at_is_an_error_with_its_size(tmp_path: Path) -> None:
+    captioned(tmp_path / "good.png")
+    picture(tmp_path / "large.png", size=(8001, 8000))
+    message = only(scan_dataset(tmp_path, Dataset()), "image-unreadable").message
+    assert message == "8001x8000 pixels is more than the 64 million pixels that are looked at"
+
+
+def test_large_images_are_decoded_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [picture(tmp_path / f"{number}.png", size=(4001, 4000)) for number in range(4)]
+    at_work: list[int] = []
+    most: list[int] = []
+
+    def slow(image: Image.Image) -> Image.Image:
+        at_work.append(1)
+        most.append(len(at_work))
+        time.sleep(0.05)
+        at_work.pop()
+        return image
+
+    monkeypatch.setattr(imagefiles, "_to_rgb", slow)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(imagefiles.read_rgb, paths))
+    assert most == [1, 1, 1, 1]
