@@ -142,6 +142,21 @@ def test_the_same_article_is_the_same_file_again() -> None:
     assert markdownpage.render(everything("gray"), "x") == markdownpage.render(everything("gray"), "x")
 
 
+def test_a_page_may_fetch_run_and_send_nothing_whatever_stands_in_it() -> None:
+    html = page.render(everything("gray"))
+    policy = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', html)
+    assert policy is not None
+    assert html.index(policy[0]) < html.index("<style>") < html.index("<body>")
+    allowed = dict(part.strip().split(" ", 1) for part in policy[1].split(";"))
+    assert allowed == {
+        "default-src": "'none'",
+        "img-src": "data:",
+        "style-src": "'unsafe-inline'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+
+
 def test_a_page_has_both_colours_and_a_way_to_paper() -> None:
     styles = read_page(page.render(everything("gray"))).styles
     assert "prefers-color-scheme:dark" in styles
