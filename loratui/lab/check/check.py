@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from loratui.lab.check.findings import Finding, Severity
-from loratui.lab.check.rules import of_claims, of_comparison, of_setup
+from loratui.lab.check.rules import of_claims, of_comparison, of_place, of_setup
 from loratui.lab.check.setups import CheckedImage, Setup, changes, setups, without
 from loratui.lab.dataset.buckets import Size
 from loratui.lab.dataset.dataset import TrainingImage
@@ -111,7 +111,7 @@ def check(
     made = [without(setup, frozenset(pixels.unreadable)) for setup in made]
     said: set[tuple[str, str, str]] = set()
     for setup in made:
-        own = [*_duplicates(setup, pixels), *of_setup(setup, tokenizer, size_multiple)]
+        own = [*of_place(setup, project), *_duplicates(setup, pixels), *of_setup(setup, tokenizer, size_multiple)]
         # A variant shares most of the project; only what is new with it is said again.
         found += _named(setup, [f for f in own if (f.rule, f.where, f.message) not in said])
         said |= {(f.rule, f.where, f.message) for f in own}

@@ -154,6 +154,18 @@ def of_claims(project: Project) -> Iterator[Finding]:
             yield _warning("claim-unreadable", f"claim {number}", fault, "until then it is uncertain")
 
 
+def of_place(setup: Setup, project: Project) -> Iterator[Finding]:
+    """A dataset that lies elsewhere: of a stranger's project, what is shown may be one's own."""
+    folder = project.dataset_folder(setup.settings)
+    if not folder.resolve().is_relative_to(project.folder.resolve()):
+        yield _warning(
+            "dataset-outside",
+            "dataset.path",
+            f"{plain(folder.resolve())} lies outside of the project: every report of it shows what is in there",
+            "look before you share one, or copy the images into the project",
+        )
+
+
 def _trigger(setup: Setup, tokenizer: Tokenizer) -> Iterator[Finding]:
     trigger = setup.settings.dataset.trigger
     wanted = tokenizer.ids(trigger)

@@ -442,3 +442,21 @@ def test_importing_the_check_loads_nothing_heavy() -> None:
     root = Path(__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_dataset_outside_of_its_project_is_said_before_its_pictures_are_in_a_report(
+    tmp_path: Path, tokenizer: Tokenizer
+) -> None:
+    own = Bench(tmp_path / "mine", tokenizer)
+    own.image("private.png")
+    project = Bench(tmp_path / "strangers", tokenizer)
+    project.image("a.png")
+    assert rules(project.check()) == []
+    for path in ("../mine/dataset", str(tmp_path / "mine" / "dataset")):
+        finding = only(project.check(f'[dataset]\npath = "{path}"\n'), "dataset-outside")
+        assert (finding.severity, finding.where) == ("warning", "dataset.path")
+        assert finding.message.startswith(f"{tmp_path / 'mine' / 'dataset'} lies outside of the project")
+    (tmp_path / "strangers" / "linked").symlink_to(tmp_path / "mine" / "dataset")
+    only(project.check('[dataset]\npath = "linked"\n'), "dataset-outside")
+    variant = project.check('[[variant]]\nname = "theirs"\ndataset = "../mine/dataset"\n')
+    assert "theirs: dataset.path" in [finding.where for finding in variant.findings]
