@@ -16,6 +16,7 @@ from loratui.engine.families.sd1 import StableDiffusion1
 from loratui.engine.machine import pick_device, pick_dtype
 from loratui.engine.optimizer import build, rate_factor
 from loratui.lab.errors import LabError
+from loratui.lab.models import inspect_model, model_hash
 from loratui.lab.project.settings import Train
 from loratui.lab.run.runs import RunFolder, read_state
 from tests.processes import final_lora, losses, new_run, train, write_project
@@ -86,7 +87,8 @@ def test_buckets_keep_a_wide_image_wide(project: Path) -> None:
 
 
 def test_min_snr_weights_are_the_papers(tiny_model: Path) -> None:
-    family = StableDiffusion1(tiny_model, torch.device("cpu"), torch.float32)
+    model = inspect_model("tiny", tiny_model)
+    family = StableDiffusion1(model, model_hash(model), torch.device("cpu"), torch.float32)
     timesteps = torch.tensor([0, 250, 500, 999])
     signal = family.scheduler.alphas_cumprod[timesteps]
     snr = signal / (1 - signal)

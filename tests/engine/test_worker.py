@@ -143,8 +143,10 @@ def test_a_failed_sample_does_not_end_the_training(project: Path) -> None:
     (run.samples / "step-000002").write_text("in the way", encoding="utf-8")
     assert train(run) == 0
     warnings = [event["text"] for event in events(run, "warning")]
-    assert len(warnings) == 1
     assert "sampling at step 2 failed" in warnings[0]
+    assert warnings[-1].startswith("not whole: 4 of what the plan promised is missing or damaged")
+    assert all("missing" in warning and "--checkpoint 2 draws it" in warning for warning in warnings[1:-1])
+    assert events(run, "state")[-1]["whole"] is False
     assert list(run.samples.glob("step-000004/*.png"))
 
 
