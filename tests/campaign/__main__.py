@@ -10,7 +10,8 @@
     links       a link to somebody else's file or folder in place of one in a run, and every verb that writes
     fifos       a FIFO, an endless device or a folder under a file's name, and every verb that looks
 
-The minutes are shared out by the campaigns' weights; each has at least one try. Each try has luck of its own, made of
+The minutes are shared out by the campaigns' weights, after half a minute in which the project and its runs are made;
+each has at least one try. Each try has luck of its own, made of
 the seed, the campaign's name and the number of the try: the same seed repeats the same tries, and `--try` repeats one
 of them (times within a process vary, moments that are counted in changes on the disk do not). What is lost is printed
 with its way back, and its tree is kept below a folder that is named. The exit code is 1 if anything was lost.
@@ -63,13 +64,15 @@ def main() -> int:
     chosen = [campaign for campaign in CAMPAIGNS if campaign.name in wanted]
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     console.print(f"seed {seed}, {args.minutes:g} minutes: {', '.join(campaign.name for campaign in chosen)}")
-    began = time.monotonic()
     children.warm()
     keeper = Keeper(args.keep or Path(tempfile.gettempdir()) / f"loratui-campaign-lost-{seed}-{os.getpid()}")
     base = Path(tempfile.mkdtemp(prefix="loratui-campaign-"))
     results = []
     try:
         ground = Ground(base)
+        for name in dict.fromkeys(campaign.ground for campaign in chosen):
+            ground.reset(name)
+        began = time.monotonic()
         weights = sum(campaign.weight for campaign in chosen)
         for campaign in chosen:
             left = args.minutes * 60 - (time.monotonic() - began)

@@ -100,7 +100,7 @@ class Ground:
         count = self.base / "count"
         for counted in (False, True):
             shutil.rmtree(self.project / "runs")
-            moment = _Counting(self.project / "runs", count) if counted else None
+            moment = _Counting(self.place.folder, count) if counted else None
             ended = done(children.start(self.place, ["--run", PROJECT], moment=moment).end(120))
             [run] = self.runs()
             whole = read_whole(run)
@@ -117,7 +117,7 @@ class Ground:
             if number % 2:
                 from tests.campaign.children import Counted
 
-                moment = Counted(self.project / "runs", self.changes * 2 // 3, lambda: os.kill(os.getpid(), 15))
+                moment = Counted(self.place.folder, self.changes * 2 // 3, lambda: os.kill(os.getpid(), 15))
                 ended = children.start(self.place, ["--run", PROJECT, *overrides], moment=moment).end(120)
                 if ended.code != 143:
                     raise RuntimeError(f"{ended.line}: {ended.code}\n{ended.said}")

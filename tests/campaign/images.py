@@ -16,7 +16,7 @@ _SHORT = ("--set", "train.steps=2", "--set", "sample.every=never")
 def attempt(one: Try) -> None:
     ground = one.ground
     ground.reset("bare")
-    kind = list(KINDS)[(37 * one.number) % len(KINDS) if len(KINDS) % 37 else one.number % len(KINDS)]
+    kind = list(KINDS)[one.of(len(KINDS))]
     name, content = KINDS[kind]()
     file = ground.project / "dataset" / name
     file.write_bytes(content)

@@ -77,8 +77,7 @@ def of_words(ended: Ended, codes: Iterable[int] = CODES) -> list[str]:
     if _TRACEBACK in ended.said:
         lost.append(f"traceback: {_innermost(ended.said)}")
     elif raw := _RAW.search(ended.said):
-        line = next((one for one in ended.said.splitlines() if raw[1] in one), "")
-        lost.append(f"raw error: {raw[1]}: {line.strip()[-160:]}")
+        lost.append(f"raw error: {ended.said[raw.start(1) :].splitlines()[0][:200]}")
     if odd := (controls(ended.said) | (_BIDI & set(ended.said))) - {"\t"}:
         lost.append(f"control characters in the output: {', '.join(sorted(f'U+{ord(c):04X}' for c in odd))}")
     if ended.code == 2 and not _A_FILE.search(ended.said):

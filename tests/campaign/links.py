@@ -46,7 +46,7 @@ KINDS = len(WAYS) * len(NAMES) + 2
 
 def attempt(one: Try) -> None:
     one.ground.reset("trained")
-    kind = one.number % KINDS
+    kind = one.of(KINDS)
     if kind >= len(WAYS) * len(NAMES):
         _whole(one, runs=kind % 2 == 0)
     else:
@@ -133,4 +133,4 @@ def _whole(one: Try, runs: bool) -> None:
     shutil.rmtree(elsewhere)
 
 
-CAMPAIGN = Campaign("links", 12, attempt)
+CAMPAIGN = Campaign("links", 12, attempt, "trained")

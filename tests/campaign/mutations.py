@@ -165,6 +165,8 @@ def attempt(one: Try) -> None:
         how += ", with its old time"
     one.tell(f"{file.relative_to(ground.place.folder)}: {how}")
     persons = _persons(ground)
+    notes = ground.place.folder / runs["A"] / "observations.toml"
+    noted = notes.read_bytes()
     chosen = dict.fromkeys(one.luck.choices(target.verbs, k=4))
     for name in chosen:
         words = [str(runs.get(word, word)) for word in VERBS[name]]
@@ -173,10 +175,10 @@ def attempt(one: Try) -> None:
         one.tell(f"{ended.line}: ended with {ended.code}")
         one.judge(of_words(ended), f"{ended.line}; {target.pattern}: {how}")
         now = _persons(ground)
-        written = ground.place.folder / runs["A"] / "observations.toml"
         if name == "note":
-            _judge_note(one, persons.pop(written, ""), now.get(written, ""), written, ended)
-            now.pop(written, None)
+            one.judge(_of_note(noted, notes, ended), f"{ended.line}; {target.pattern}: {how}")
+            persons.pop(notes, None)
+            now.pop(notes, None)
         one.judge(of_contents(persons, now, "a file of the person's was"), ended.line)
         persons = _persons(ground)
         if target.pattern[1] == "/" and name in ("findings", "status-json"):
@@ -192,10 +194,13 @@ def _persons(ground: Ground) -> dict[Path, str]:
     return contents(path for pattern in _PERSONS for path in sorted(ground.project.glob(pattern)))
 
 
-def _judge_note(one: Try, before: str, after: str, file: Path, ended: Ended) -> None:
-    """A note may only be added; whether the old text is still the beginning cannot be seen in a hash, its size can."""
-    if ended.code == 2 and before != after:
-        one.judge([f"refused, and changed all the same: {file.name}"], ended.line)
+def _of_note(before: bytes, file: Path, ended: Ended) -> list[str]:
+    """A note may only be added: a refusal changes nothing, and no line that was there goes."""
+    after = file.read_bytes() if file.is_file() else b""
+    if ended.code != 0 and before != after:
+        return [f"refused, and changed all the same: {file.name}"]
+    gone = set(before.split()) - set(after.split())
+    return [f"a note took other words away: {file.name}: {b' '.join(sorted(gone))[:80]!r}"] if gone else []
 
 
 def _blind(ended: Ended, name: str, runs: dict[str, Path]) -> list[str]:
@@ -220,4 +225,4 @@ def _silently_other(ground: Ground, ended: Ended, run: Path, file: Path) -> list
     return []
 
 
-CAMPAIGN = Campaign("mutations", 30, attempt)
+CAMPAIGN = Campaign("mutations", 30, attempt, "trained")

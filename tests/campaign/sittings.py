@@ -76,7 +76,7 @@ def disturbed(one: Try, moment: Moment, act: Callable[[children.Child | None], N
     """One sitting. `act` is called at the moment: with the child from outside, with None from inside of it."""
     ground = one.ground
     words = words_of(ground, by_project=one.luck.random() < 0.3)
-    counted = Counted(ground.project / "runs", moment.change, lambda: act(None)) if moment.change else None
+    counted = Counted(ground.place.folder, moment.change, lambda: act(None)) if moment.change else None
     child = children.start(ground.place, words, fresh=moment.fresh, moment=counted)
     if not moment.change and _reached(ground, child, moment):
         act(child)

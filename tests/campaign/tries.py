@@ -27,8 +27,13 @@ class Try:
     ground: Ground
     luck: random.Random
     number: int
+    seed: int = 0
     told: list[str] = field(default_factory=list)  # what was done, in order, for whoever repeats it by hand
     lost: list[str] = field(default_factory=list)
+
+    def of(self, count: int) -> int:
+        """Which of so many kinds is tried: all of them in turn, in an order that the seed gives."""
+        return random.Random(f"{self.seed}/{count}").sample(range(count), count)[self.number % count]
 
     def tell(self, *lines: str) -> None:
         self.told += lines
@@ -44,7 +49,7 @@ class Campaign:
     name: str
     weight: float
     attempt: Callable[[Try], None]
-    kinds: int = 0  # of a campaign that goes through a list: how many tries there are until it begins anew
+    ground: str = "bare"  # what it begins on, which is built before its time starts to run
 
 
 @dataclass
@@ -107,7 +112,7 @@ def conduct(
     result, began = Result(campaign.name), time.monotonic()
     number = only if only is not None else 0
     while True:
-        one = Try(ground, random.Random(f"{seed}/{campaign.name}/{number}"), number)
+        one = Try(ground, random.Random(f"{seed}/{campaign.name}/{number}"), number, seed)
         try:
             campaign.attempt(one)
         except NotPossibleError as error:
