@@ -26,6 +26,7 @@ import argparse
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -65,6 +66,8 @@ def main() -> int:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     console.print(f"seed {seed}, {args.minutes:g} minutes: {', '.join(campaign.name for campaign in chosen)}")
     children.warm()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(143))  # so that what is below is cleared away
     keeper = Keeper(args.keep or Path(tempfile.gettempdir()) / f"loratui-campaign-lost-{seed}-{os.getpid()}")
     base = Path(tempfile.mkdtemp(prefix="loratui-campaign-"))
     results = []

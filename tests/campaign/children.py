@@ -7,6 +7,7 @@ without the five seconds of imports. `fresh` starts the interpreter anew, for wh
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import importlib
 import os
@@ -27,6 +28,7 @@ ROOT = Path(__file__).parent.parent.parent
 MEMORY = 6 << 30  # bytes of address space beyond what the imports took
 # Audit events of CPython that stand for a change on the disk; "open" counts when it may write.
 _CHANGES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.link", "os.symlink")
+_PDEATHSIG = 1  # of prctl
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
@@ -201,6 +203,7 @@ def _rare() -> Iterator[str]:
 
 
 def _settle(place: Place, output: Path, memory: int | None) -> None:
+    ctypes.CDLL(None).prctl(_PDEATHSIG, int(signal.SIGKILL))  # however we end, it does not stay behind
     part = output.with_suffix(".part")
     out = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tests.campaign import children
 from tests.campaign.judges import of_words
-from tests.campaign.mutations import LOOK_LIMIT, LOOKS, VERBS
 from tests.campaign.odd import NAMES, path_of, put_endless, put_fifo, put_folder
 from tests.campaign.tries import Campaign, Try
+from tests.campaign.verbs import LOOK_LIMIT, LOOKS, runs_of, words_of
 
 WAYS = {"a FIFO": put_fifo, "a link to /dev/zero": put_endless, "a folder": put_folder}
 _FILES = tuple(name for name in NAMES if not name.folder)
@@ -24,11 +24,9 @@ def attempt(one: Try) -> None:
     path = path_of(ground, name)
     WAYS[way](path)
     one.tell(f"{name.path} is {way}")
-    runs = {
-        letter: str(run.relative_to(ground.place.folder)) for letter, run in zip("ABCD", ground.runs(), strict=True)
-    }
+    runs = runs_of(ground)
     for word in name.lookers:
-        words = [runs.get(part, part) for part in VERBS[word]]
+        words = words_of(word, runs)
         limit = _PATIENCE if words[0] in LOOKS else LOOK_LIMIT
         ended = children.call(ground.place, *words, limit=limit, memory=_MEMORY)
         one.tell(f"{ended.line}: ended with {ended.code}   {ended.said.strip()[-300:]}")

@@ -69,8 +69,15 @@ _A_FILE = re.compile(
 # -- what a command says ----------------------------------------------------------------------------------------------
 
 
+def is_absent(ended: Ended) -> bool:
+    """Whether this version has no such verb."""
+    return ended.code == 2 and ("unknown option" in ended.said or "unrecognized arguments" in ended.said)
+
+
 def of_words(ended: Ended, codes: Iterable[int] = CODES) -> list[str]:
     """Of a command that may do its work or refuse: how it ended and what it said."""
+    if is_absent(ended):
+        return []
     if ended.hung:
         return [f"hangs: {ended.line} (killed after {ended.seconds:.0f} s)"]
     lost = [] if ended.code in codes else [f"ended with {ended.code}: {ended.line}"]

@@ -11,36 +11,13 @@ from pathlib import Path
 
 from tests.campaign import children
 from tests.campaign.ground import PROJECT
-from tests.campaign.judges import contents, of_contents, of_words
-from tests.campaign.mutations import VERBS, WORK_LIMIT
+from tests.campaign.judges import contents, is_absent, of_contents, of_words
 from tests.campaign.odd import NAMES, Name, clear, path_of
 from tests.campaign.tries import Campaign, Try
+from tests.campaign.verbs import WORK_LIMIT, runs_of, words_of
 
 WAYS = ("file", "dangling")
-WRITERS = {
-    **VERBS,
-    "weights-new": ("--weights", "A", "--seeds", "9", "--knock-out"),
-    "drift-new": ("--drift", "A", "--seeds", "9"),
-    "attribute-new": ("--attribute", "A", "--seeds", "9"),
-    "knock-out-new": ("--weights", "A", "--knock-out", "--seeds", "9"),
-    "note-b": ("--note", "B", "seen"),
-    "verify": ("--verify", "A"),
-    "verify-b": ("--verify", "B"),
-    "resume-changed": ("--resume", "B", "--allow-changes", "--set", "train.learning_rate=2e-4"),
-}
-_OTHERS = (
-    "sample-new",
-    "measure",
-    "weights-new",
-    "drift-new",
-    "note",
-    "report",
-    "stop",
-    "verify",
-    "verify-b",
-    "resume",
-    "attribute-new",
-)
+_OTHERS = "sample-new measure weights-new drift-new note report stop verify verify-b resume attribute-new".split()
 KINDS = len(WAYS) * len(NAMES) + 2
 
 
@@ -65,13 +42,11 @@ def _link(one: Try, name: Name, way: str) -> None:
     one.tell(
         f"{name.path} is a link to {way if way == 'dangling' else 'a folder' if name.folder else 'a file'} outside"
     )
-    runs = {
-        letter: str(run.relative_to(ground.place.folder)) for letter, run in zip("ABCD", ground.runs(), strict=True)
-    }
+    runs = runs_of(ground)
     for word in dict.fromkeys((*name.writers, one.luck.choice(_OTHERS))):
-        words = [runs.get(part, part) for part in WRITERS[word]]
+        words = words_of(word, runs)
         ended = children.call(ground.place, *words, limit=WORK_LIMIT)
-        if "unknown option" in ended.said:
+        if is_absent(ended):
             continue
         one.tell(f"{ended.line}: ended with {ended.code}   {ended.said.strip()[-300:]}")
         where = f"{ended.line}; {name.path} a link, {way}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.campaign.ground import PROJECT, Ground
 
-# Verbs by the words for them in `mutations.VERBS`.
+# Verbs by the words for them in `verbs.VERBS`.
 _RESUME = ("resume",)
 _DRAWS = ("sample-new", "knock-out", "attribute-new", "drift-new")
 _TELLS = ("status", "findings", "report", "compare", "attach")

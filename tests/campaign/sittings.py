@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.campaign import children
 from tests.campaign.children import Counted, Ended
 from tests.campaign.ground import PROJECT, Ground
-from tests.campaign.judges import of_run, of_words
+from tests.campaign.judges import is_absent, of_run, of_words
 from tests.campaign.tries import Try
 
 LIMIT = 120.0  # seconds for one sitting, of which a whole run takes two
@@ -121,10 +121,12 @@ def to_the_end(one: Try, *, more: str = "", torn: bool = False) -> None:
 def verified(ground: Ground, run: Path) -> list[str]:
     """What --verify says against a run that is whole."""
     ended = children.call(ground.place, "--verify", str(run.relative_to(ground.place.folder)))
-    if "unknown option" in ended.said or "unrecognized" in ended.said:
-        return []
     lost = of_words(ended)
-    return lost or ([f"--verify takes it for damaged: {ended.said[-300:]}"] if ended.code else [])
+    return (
+        lost
+        if lost or is_absent(ended)
+        else ([f"--verify takes it for damaged: {ended.said[-300:]}"] if ended.code else [])
+    )
 
 
 def kill(child: children.Child | None) -> None:
