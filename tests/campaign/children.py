@@ -24,6 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from tests.campaign import bench
+
 ROOT = Path(__file__).parent.parent.parent
 MEMORY = 6 << 30  # bytes of address space beyond what the imports took
 # Audit events of CPython that stand for a change on the disk; "open" counts when it may write.
@@ -62,7 +64,7 @@ class Ended:
 
     @property
     def line(self) -> str:
-        return "loratui " + shlex.join(self.words)
+        return "loratui " + shlex.join(self.words)  # or bench SCREEN PROJECT RUN …: the bench, opened there
 
 
 class Child:
@@ -184,9 +186,10 @@ def warm() -> None:
     import loratui.cli
     import loratui.engine
     import loratui.lab
+    import loratui.tui
 
     names = ["loratui.console", "loratui.engine.families.sd1", *_rare()]
-    for package in (loratui.cli, loratui.lab, loratui.engine):
+    for package in (loratui.cli, loratui.lab, loratui.engine, loratui.tui):
         names += [module.name for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
     for name in names:
         if not name.endswith("__main__"):
@@ -232,6 +235,8 @@ def _main(words: Sequence[str]) -> NoReturn:
     import tempfile
 
     tempfile.tempdir = None  # it was asked for before the fork
+    if words[0] == bench.WORD:
+        sys.exit(bench.look(list(words[1:])))
     from loratui.cli import main
 
     main(list(words))

@@ -313,6 +313,9 @@ VALUES: dict[str, tuple[Way, ...]] = {
 }
 
 
+BINARY: tuple[Way, ...] = (*BYTES, *[_flip] * 6)  # what a disk does by itself, and checksums are for
+
+
 def damaged(name: str, content: bytes, luck: random.Random) -> tuple[bytes, str]:
     """The content of a file of that name, damaged in one way, and which."""
     suffix = name[name.rfind(".") :] if "." in name else ""
@@ -320,4 +323,4 @@ def damaged(name: str, content: bytes, luck: random.Random) -> tuple[bytes, str]
     values = VALUES.get(suffix, ())
     if values and luck.random() < 0.6:
         return luck.choice(values)(content, luck)
-    return luck.choice(BYTES if binary else TEXT)(content, luck)
+    return luck.choice(BINARY if binary else TEXT)(content, luck)

@@ -59,6 +59,8 @@ class Ground:
         self.place = Place(base / "work", base / "work" / "cache")
         self._kept = base / "kept"
         self._built: set[str] = set()
+        self._there = ""
+        self.untouched = False  # what was tried since has put everything back
         self.whole: Whole | None = None
         self.seconds = 0.0  # an undisturbed run, forked
         self.changes = 0  # that it makes on the disk
@@ -74,10 +76,15 @@ class Ground:
 
     def reset(self, name: str) -> None:
         """`bare`: a project without runs and a warm cache. `trained`: with runs of many kinds, see `_trained`."""
+        if self.untouched and self._there == name:
+            self.untouched = False
+            return
+        self.untouched = False
         if name not in self._built:
             self._build(name)
         shutil.rmtree(self.place.folder, ignore_errors=True)
         copy(self._kept / name, self.place.folder)
+        self._there = name
 
     def _build(self, name: str) -> None:
         if name != "bare":

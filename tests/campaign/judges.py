@@ -85,7 +85,8 @@ def of_words(ended: Ended, codes: Iterable[int] = CODES) -> list[str]:
         lost.append(f"traceback: {_innermost(ended.said)}")
     elif raw := _RAW.search(ended.said):
         lost.append(f"raw error: {ended.said[raw.start(1) :].splitlines()[0][:200]}")
-    if odd := (controls(ended.said) | (_BIDI & set(ended.said))) - {"\t"}:
+    said = ended.said.replace("\r\n", "\n")  # as CSV has its lines
+    if odd := (controls(said) | (_BIDI & set(said))) - {"\t"}:
         lost.append(f"control characters in the output: {', '.join(sorted(f'U+{ord(c):04X}' for c in odd))}")
     if ended.code == 2 and not _A_FILE.search(ended.said):
         lost.append(f"a refusal that names no file: {ended.said.strip()[:200]!r}")

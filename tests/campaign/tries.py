@@ -98,7 +98,7 @@ def _kind(what: str) -> str:
         (r"0x[0-9a-f]+", "0x…"),
     ):
         kind = re.sub(pattern, sign, kind)
-    return kind[:200]
+    return kind[: 70 if kind.startswith("raw error") else 200]
 
 
 def again(campaign: str, number: int, seed: int) -> str:

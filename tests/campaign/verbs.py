@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.campaign.ground import PROJECT, Ground
 
 LOOK_LIMIT, WORK_LIMIT = 20.0, 90.0  # seconds
-LOOKS = frozenset("--check --status --findings --report --compare --note --explain --attach --stop".split())
+LOOKS = frozenset("--check --status --findings --report --compare --note --explain --attach --stop bench".split())
 _LINES = f"""
 check           --check {PROJECT}
 plan            --run {PROJECT} --plan
@@ -52,10 +52,25 @@ resume          --resume B
 resume-project  --resume {PROJECT} --json
 resume-changed  --resume B --allow-changes --set train.learning_rate=2e-4
 explain         --explain lora.rank
+bench-projects  bench projects {PROJECT}
+bench-dataset   bench dataset {PROJECT}
+bench-settings  bench settings {PROJECT}
+bench-run       bench run {PROJECT} A
+bench-run-b     bench run {PROJECT} B
+bench-compare   bench compare {PROJECT} A C
+bench-notes     bench notes {PROJECT}
+bench-findings  bench findings {PROJECT}
+bench-likes     bench preferences {PROJECT}
 verify          --verify A
 verify-b        --verify B
 """
 VERBS = {line.split()[0]: tuple(line.split()[1:]) for line in _LINES.strip().splitlines()}
+BENCHES = [name for name in VERBS if name.startswith("bench-")]
+# These only look: what they leave on the disk is nothing, or said by nobody else.
+PURE = frozenset(
+    """check plan variants status status-json status-home findings findings-json findings-csv compare compare-json
+    compare-b from attach attach-b explain verify verify-b""".split()
+)
 
 
 def runs_of(ground: Ground) -> dict[str, Path]:
