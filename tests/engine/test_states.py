@@ -67,7 +67,7 @@ def say(**changed: object) -> Callable[[Path], None]:
     def write(state: Path) -> None:
         table = json.loads((state / "progress.json").read_text())
         (state / "progress.json").write_text(json.dumps(table | changed))
-        (state / "COMPLETE").write_text("")  # as versions before 0.2 left it: only what it says can tell
+        (state / "COMPLETE").write_text("")  # as earlier versions left it: only what it says can tell
 
     return write
 

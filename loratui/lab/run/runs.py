@@ -267,7 +267,7 @@ def latest_resume(run: RunFolder) -> Path | None:
 def damage_of(state: Path) -> str:
     """What is wrong with the files of a complete training state, in words; "" when they are as they were written.
 
-    States of versions before 0.2 have no digests, and nothing can be said of their bytes.
+    A mark without digests is an earlier version's, and nothing can be said of the bytes beside it.
     """
     try:
         lines = read_text(state / COMPLETE, 1 << 16).splitlines()
