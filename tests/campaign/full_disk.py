@@ -69,7 +69,7 @@ def _inside(one: Try) -> None:
         last = ended.said.strip().splitlines()[-1:]
         one.judge([f"a full disk, and no word of space: {last}"], ended.line)
     _mount(disk, 64 << 10, _REMOUNT)
-    to_the_end(one, torn=True)
+    to_the_end(one, full=True)
 
 
 def _mount(folder: Path, kilobytes: int, flags: int = 0) -> None:
