@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 WORD = "bench"  # in place of a verb: bench SCREEN FOLDER [RUN …]
-_KEYS = ("down", "down", "enter", "escape", "tab", "right", "end", "question_mark", "escape")
+_KEYS = ("down", "down", "enter", "escape", "tab", "right", "end", "f1", "escape")  # none that writes into a caption
 _STILL = 0.15  # seconds in which no reader is at work any more
 _PATIENCE = 6.0
 

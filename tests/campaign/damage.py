@@ -319,7 +319,7 @@ BINARY: tuple[Way, ...] = (*BYTES, *[_flip] * 6)  # what a disk does by itself, 
 def damaged(name: str, content: bytes, luck: random.Random) -> tuple[bytes, str]:
     """The content of a file of that name, damaged in one way, and which."""
     suffix = name[name.rfind(".") :] if "." in name else ""
-    binary = suffix in (".pt", ".png", ".safetensors", ".npy")
+    binary = suffix in (".pt", ".png", ".safetensors", ".tensor")
     values = VALUES.get(suffix, ())
     if values and luck.random() < 0.6:
         return luck.choice(values)(content, luck)

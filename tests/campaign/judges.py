@@ -62,7 +62,7 @@ _RAW = re.compile(rf"(?m)(?:^|[\s:(])((?:\w+\.)*(?:{'|'.join(map(re.escape, _NAM
 _FRAME = re.compile(r'File "[^"]*?((?:loratui|tests)/[^"]+)", line (\d+), in (\S+)')
 _BIDI = {*"\u200e\u200f\u061c\u2028\u2029\u2066\u2067\u2068\u2069\ufeff"}
 _A_FILE = re.compile(
-    r"[\w\]\")…-]*/[\w.\[…-]*|[\w-]+\.(toml|json|jsonl|txt|png|safetensors|pt|npy|part)\b|\bCOMPLETE\b"
+    r"[\w\]\")…-]*/[\w.\[…-]*|[\w-]+\.(toml|json|jsonl|txt|png|safetensors|pt|tensor|part)\b|\bCOMPLETE\b"
 )
 
 

@@ -30,6 +30,7 @@ from loratui.lab.files import append_whole, open_binary, open_file
 Event = dict[str, Any]
 Listener = Callable[[Event], None]
 KINDS = ("state", "step", "probe", "checkpoint", "sample", "warning", "message")
+_LAST_MOMENT = 253402300800  # seconds until the year 10000, which no calendar tells
 _KEPT = ("state", "checkpoint")  # these are forced to disk
 
 
@@ -172,9 +173,13 @@ def parse_event(line: bytes) -> Event | None:
     """One line of a log; None when it is torn, or no event."""
     with contextlib.suppress(ValueError, RecursionError):
         event = json.loads(line)
-        if isinstance(event, dict) and isinstance(event.get("kind"), str):
+        if isinstance(event, dict) and isinstance(event.get("kind"), str) and _is_moment(event.get("t")):
             return event
     return None
+
+
+def _is_moment(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < _LAST_MOMENT
 
 
 def parse_number(value: Any) -> float | None:

@@ -110,8 +110,14 @@ class RunFolder:
 
     @property
     def is_frozen(self) -> bool:
-        """Whether there is a record; that it can be read is for who reads it to find out."""
-        return os.path.lexists(self.record_file)
+        """Whether there is a record; whether it can be read, also for want of a right, is for its readers to say."""
+        try:
+            self.record_file.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            pass
+        return True
 
     def freeze(self, record: Mapping[str, Any], captions: Sequence[Mapping[str, Any]]) -> None:
         """Write captions.toml and run.toml, once. LabError when they are there, or hold text that is not Unicode."""

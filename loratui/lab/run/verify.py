@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from loratui.lab.errors import LabError
-from loratui.lab.files import open_binary, read_file
+from loratui.lab.files import open_binary, open_file, read_file
 from loratui.lab.models import model_hash
 from loratui.lab.patience import Progress, quiet
 from loratui.lab.pictures.cells import Cell, cells, facts_of, is_drawn, payload_hash, picture_path, sheet_stem
@@ -165,9 +166,10 @@ class _Looking:
             self.progress(number, len(wanted))
             file = picture_path(run, cell, step)
             payload = told.get(step) or _said_of_lora(file)
-            if not is_drawn(file, facts_of(record, run, cell, step, payload)):
-                what = "missing" if not file.exists() else "damaged, or not of this run's LoRA"
-                self.fault(file, what + self._why(step), self._draw(step))
+            if absent := _absence_of(file):
+                self.fault(file, absent + self._why(step), self._draw(step))
+            elif not is_drawn(file, facts_of(record, run, cell, step, payload)):
+                self.fault(file, "damaged, or not of this run's LoRA", f"delete it; then {self._draw(step)}")
             elif self.deep and (damage := _damage_of_picture(file)):
                 self.fault(file, damage, f"delete it; then {self._draw(step)}")
             else:
@@ -182,7 +184,7 @@ class _Looking:
                 wanted[self.run.samples / Path(str(event.get("path"))).name] = event["step"]
         whole = 0
         for file, step in wanted.items():
-            if damage := "missing" if not file.exists() else _damage_of_picture(file):
+            if damage := _absence_of(file) or _damage_of_picture(file):
                 self.fault(file, damage + self._why(step), self._draw(step))
             else:
                 whole += 1
@@ -247,6 +249,17 @@ def _said_of_lora(picture: Path) -> str:
     with contextlib.suppress(LabError):
         if facts := read_facts(picture):
             return facts.lora_hash
+    return ""
+
+
+def _absence_of(file: Path) -> str:
+    """Why there is no such file to look at, in words; "" when there is one."""
+    try:
+        os.close(open_file(file))
+    except FileNotFoundError:
+        return "missing"
+    except OSError as error:
+        return str(error.strerror)
     return ""
 
 
