@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -136,6 +137,19 @@ def test_status_of_nothing_says_what_to_do(bench: Bench) -> None:
     assert json.loads(bench("--status", "--json").stdout)["runs"] == []
     assert "nowhere: there is no such folder" in bench.refuses("--status", "nowhere")
     assert not (bench.home / ".local").exists()
+
+
+def test_a_run_whose_log_cannot_be_read_is_named_and_hides_no_other(
+    bench: Bench, project: Path, tiny_model: Path
+) -> None:
+    odd = new_run(project, *QUIET)
+    os.mkfifo(odd.events_file)
+    odd.lock_file.touch()
+    other = told(new_run(write_project(project.parent / "other", tiny_model), *QUIET), began(9), stepped(1))
+    outcome = bench("--status", "projects")
+    assert outcome.returncode == 0
+    assert f"{odd.events_file}: a FIFO and no regular file" in outcome.stdout
+    assert other.id in outcome.stdout
 
 
 def test_status_as_json_tells_all_of_it(bench: Bench, project: Path) -> None:

@@ -54,6 +54,8 @@ def status(folder: str, as_json: bool = False) -> int:
     console = make_console()
     if rows:
         _table(console, rows)
+        # A worker that is gone left no reason: what there is, is why its log cannot be read.
+        say(console, (row.state.reason for row in rows if row.state.name == "interrupted" and row.state.reason))
     else:
         say(console, [f"{place}: nothing is being trained, nothing waits, nothing is unfinished",
                       "train a project with: loratui --run PROJECT"])  # fmt: skip
