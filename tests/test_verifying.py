@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from loratui.lab.errors import LabError
 from loratui.lab.files import append_line
 from loratui.lab.run.events import last_event
 from loratui.lab.run.lock import RunLock
+from loratui.lab.run.resuming import reconcile
 from loratui.lab.run.runs import RunFolder
 from loratui.lab.run.verify import Verification, verify
 from tests.commands import Bench
@@ -106,12 +108,12 @@ DAMAGES: dict[str, tuple[Callable[[RunFolder], object], str, str]] = {
     "another's picture": (
         lambda r: shutil.copy(r.samples / "step-000004" / PICTURE, r.samples / "step-000002" / PICTURE),
         f"samples/step-000002/{PICTURE}",
-        "damaged, or not of this run's LoRA",
+        "not of this run's LoRA, or does not say so",
     ),
     "a cut picture": (
         lambda r: flip(r.samples / "step-000002" / PICTURE, 0.9),
         f"samples/step-000002/{PICTURE}",
-        "damaged: ",
+        "damaged or cut short",
     ),
     "no sheet": (lambda r: (r.samples / "sheet-step-000002.png").unlink(), "samples/sheet-step-000002.png", "missing"),
     "a gap in the log": (forget_steps, "events.jsonl", "does not tell of step 3"),
@@ -159,10 +161,11 @@ def test_the_command_says_what_to_do_and_what_it_says_mends_it(
     assert json.loads(said.stdout)["whole"] is True
 
 
-def test_a_lost_lora_is_trained_again_with_the_settings_it_had(run: RunFolder) -> None:
+def test_a_lost_lora_is_trained_again_with_the_settings_it_had(run: RunFolder, trained: RunFolder) -> None:
     run.checkpoint_file(2).unlink()
     [fault] = verify(run).faults
-    assert fault.remedy.endswith(f"loratui --run {run.project_folder} --set train.seed=3")
+    project = trained.project_folder / "project.toml"
+    assert fault.remedy.endswith(f"to the same bits: loratui --run {project} --set train.seed=3")
 
 
 def test_a_run_that_is_not_finished_is_not_whole_and_is_gone_on_with(trained: RunFolder) -> None:
@@ -197,3 +200,39 @@ def test_what_changed_outside_of_the_run_is_a_remark(run: RunFolder, trained: Ru
         image.write_bytes(before)
     assert found.whole
     assert found.remarks == ("1 of 3 training images changed or are gone since: circle.png",)
+
+
+def test_a_run_that_went_on_with_other_settings_owes_only_what_they_promise_from_there(trained: RunFolder) -> None:
+    project = trained.project_folder
+    run = new_run(project)
+    assert train(run, kill_at=3) == -9
+    reconcile(run, ["train.checkpoint_every=1"], allow_changes=True)
+    assert train(run) == 0
+    found = verify(run)
+    assert found.faults == ()
+    assert found.counts["LoRAs"] == (3, 3)  # of step 2 as it was, of 3 and 4 by the new settings
+    run.checkpoint_file(2).unlink()
+    [fault] = verify(run).faults
+    assert fault.remedy == "only the settings of its run.toml train it again"
+
+
+def test_a_step_that_somebody_made_up_costs_no_memory(run: RunFolder) -> None:
+    event = last_event(run.events_file, "state")
+    assert event is not None
+    append_line(run.events_file, json.dumps({**event, "step": 10**15}, separators=(",", ":")))
+    began = time.monotonic()
+    found = verify(run)
+    assert time.monotonic() - began < 60
+    assert faults(found) == {"events.jsonl": f"speaks of step {10**15}, past the last"}
+
+
+def test_a_damaged_sheet_is_drawn_anew_when_it_was_deleted_as_it_is_said(run: RunFolder, tmp_path: Path) -> None:
+    sheet = run.samples / "sheet-step-000002.png"
+    before = sheet.read_bytes()
+    cut(sheet)
+    [fault] = verify(run).faults
+    assert fault.remedy.startswith(f"delete {sheet.name}; then loratui --sample ")
+    sheet.unlink()
+    assert Bench(tmp_path)("--sample", str(run.path), "--checkpoint", "2").returncode == 0
+    assert sheet.read_bytes() == before
+    assert verify(run).whole

@@ -18,7 +18,7 @@ import torch
 from loratui.engine import export
 from loratui.engine.task import Task
 from loratui.lab.errors import LabError
-from loratui.lab.files import read_text
+from loratui.lab.files import open_binary, read_text
 from loratui.lab.plain import plain
 from loratui.lab.run.runs import RunFolder, damage_of, saving_resume
 
@@ -72,7 +72,8 @@ def load(folder: Path, step: int, task: Task) -> Progress:
     if damage := damage_of(folder):
         raise LabError(f"{folder}: {damage}")
     try:
-        state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
+        with open_binary(folder / "state.pt") as file:
+            state = torch.load(file, map_location="cpu", weights_only=True)
         weights, optimizer, scaler = state["weights"], state["optimizer"], state["scaler"]
         pairs = {str(key): (down, up) for key, (down, up) in weights.items()}
         progress = _progress(json.loads(read_text(folder / "progress.json", 1 << 16)))
@@ -108,9 +109,10 @@ def _progress(table: dict[str, Any]) -> Progress:
     if type(progress.step) is not int or progress.step < 0:
         raise ValueError(f"progress.json: step {progress.step!r} is no step")
     for name in ("smoothed", "weight", "first_probe", "last_probe", "seconds", "started_at"):
-        value = getattr(progress, name)
-        optional = name in ("smoothed", "first_probe", "last_probe")
-        if not (value is None and optional) and not (type(value) in (int, float) and math.isfinite(value)):
+        value, probe = getattr(progress, name), name in ("first_probe", "last_probe")
+        # A probe may overflow in half precision while the losses of training do not.
+        fine = value is None if value is None else type(value) in (int, float) and (probe or math.isfinite(value))
+        if not fine or (value is None and not probe and name != "smoothed"):
             raise ValueError(f"progress.json: {name} {value!r} is no number")
     return progress
 

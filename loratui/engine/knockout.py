@@ -24,7 +24,7 @@ from loratui.engine.later import Later, Waiting
 from loratui.engine.sample import batch_rows
 from loratui.engine.weights import checkpoint_of
 from loratui.lab.errors import LabError
-from loratui.lab.files import atomic_path, make_folder
+from loratui.lab.files import atomic_path, make_folder, open_binary
 from loratui.lab.patience import Progress, quiet
 from loratui.lab.pictures.cells import Cell, cells, facts_of, is_drawn, picture_path
 from loratui.lab.pictures.pictures import PictureFacts, save_picture
@@ -197,7 +197,7 @@ def _measure(plan: _Plan, members: Sequence[Cell]) -> KnockedPrompt:
 
 
 def _pixels(path: Path) -> NDArray[np.float64]:
-    with Image.open(path) as image:
+    with open_binary(path) as file, Image.open(file) as image:
         return np.asarray(image.convert("RGB"), np.float64) / 255
 
 

@@ -7,8 +7,6 @@ is left to it. Nothing heavy is imported before the device is ours, and nothing 
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import cached_property
@@ -26,10 +24,10 @@ from loratui.lab.pictures.cells import (
     is_drawn,
     payload_hash,
     picture_path,
-    sheet_stem,
+    sheet_mark,
+    sheet_pages,
     write_sheets,
 )
-from loratui.lab.pictures.gallery import Gallery
 from loratui.lab.run.asked import asked_numbers
 from loratui.lab.run.asking import checkpoint_steps, known_steps
 from loratui.lab.run.events import EventLog
@@ -214,10 +212,7 @@ def count_drawn(run: RunFolder, record: Record, wanted: Sequence[Cell], steps: S
 
 def sheets_of(run: RunFolder, record: Record, wanted: Sequence[Cell], step: int) -> list[Path]:
     """The pages of the contact sheet of these cells at a step, as far as they were written."""
-    pages = re.compile(re.escape(sheet_stem(step, _mark(record, wanted))) + r"(?:-\d{1,6})?")
-    gallery = Gallery(run)
-    gallery.refresh()
-    return [path for path in gallery.sheets(step) if pages.fullmatch(path.stem)]
+    return sheet_pages(run, step, sheet_mark(record, wanted))
 
 
 def _write_sheet(
@@ -226,7 +221,7 @@ def _write_sheet(
     place = {cell: index for index, cell in enumerate(wanted)}
     shown = sorted((d for d in found if d.step in (0, step)), key=lambda d: place[d.cell])
     title = " · ".join(text for text in (record.project, record.question) if text)
-    for sheet in write_sheets(run, shown, title, step, _mark(record, wanted)):
+    for sheet in write_sheets(run, shown, title, step, sheet_mark(record, wanted)):
         diary.sheet(sheet, step)
 
 
@@ -273,15 +268,6 @@ def _state_of(
         payload = payload_hash(run.checkpoint_file(step))
         found += [one(cell, step, payload) for cell in wanted if cell.scale is not None]
     return found
-
-
-def _mark(record: Record, wanted: Sequence[Cell]) -> str:
-    """What tells a contact sheet from others of its step; nothing for that of what the run draws by itself."""
-    own = cells(record.prompts, (None, *record.settings.sample.scales))
-    if set(own) == set(wanted):
-        return ""
-    names = "\n".join(sorted(cell.name for cell in wanted))
-    return hashlib.sha256(names.encode()).hexdigest()[:8]
 
 
 class _Diary:

@@ -14,7 +14,6 @@ trained or years later. The device, the number of threads and torch itself have 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -23,7 +22,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from loratui.engine import noise
 from loratui.engine.adapter import strength
@@ -32,7 +30,7 @@ from loratui.engine.machine import describe
 from loratui.engine.task import Adapted
 from loratui.lab.files import cache_folder, make_folder, read_file, write_atomic
 from loratui.lab.pictures.cells import Cell, Drawn, cells, facts_of, is_drawn, picture_path, write_sheets
-from loratui.lab.pictures.pictures import save_picture
+from loratui.lab.pictures.pictures import damage_of_picture, save_picture
 from loratui.lab.run.record import Record
 from loratui.lab.run.runs import RunFolder
 
@@ -84,14 +82,11 @@ class Sampler:
     def _kept(self, cell: Cell) -> bytes | None:
         """The base picture in the cache; None when there is none that is whole and what it is taken for."""
         path = self.base_cache / self._base_key(cell)
-        try:
-            content = read_file(path)
-            with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
-                picture.verify()  # the checksums of all its chunks
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # SyntaxError is said of a broken PNG
+        if damage_of_picture(path) or not is_drawn(path, facts_of(self.record, self.run, cell, 0, "")):
             return None
-        fits = picture.size == (cell.width, cell.height)
-        return content if fits and is_drawn(path, facts_of(self.record, self.run, cell, 0, "")) else None
+        content = read_file(path)
+        size = cell.width.to_bytes(4, "big") + cell.height.to_bytes(4, "big")
+        return content if content[16:24] == size else None  # where a PNG has it
 
     def _drawn(self, cell: Cell, step: int, new: bool = True) -> Drawn:
         return Drawn(cell, self.path(cell, step), 0 if cell.scale is None else step, new)
@@ -103,7 +98,7 @@ class Sampler:
             make_folder(path.parent)
             save_picture(path, picture, facts)
             if cell.scale is None:
-                keep(self.base_cache / self._base_key(cell), path.read_bytes())
+                keep(self.base_cache / self._base_key(cell), read_file(path))
             yield self._drawn(cell, step)
 
     @torch.no_grad()

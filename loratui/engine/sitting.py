@@ -29,7 +29,7 @@ from loratui.engine.sample import Cell, Drawn, Sampler, cells, write_sheets
 from loratui.engine.signals import Signals
 from loratui.engine.task import check_images, prepare
 from loratui.lab.errors import LabError
-from loratui.lab.pictures.cells import payload_hash
+from loratui.lab.pictures.cells import payload_hash, sheet_mark, sheet_pages
 from loratui.lab.run import requests
 from loratui.lab.run.asked import asked_numbers
 from loratui.lab.run.asking import checkpoint_steps, shortened
@@ -192,8 +192,10 @@ class Sitting:
             self._save_lora()
         elif due_state:
             self._save_state()
-        if due_sample or "sample" in asked:
-            reason = self._sample(asked.get("sample")) or reason
+        if due_sample:
+            reason = self._sample() or reason
+        if "sample" in asked:
+            reason = self._sample(asked["sample"]) or reason
         if "pause" in asked and not reason:
             reason = self._pause()
         return reason
@@ -369,7 +371,7 @@ class Sitting:
         Returns the name of a signal that cut it short, for then the run ends at this step: going on with it, the rest
         is drawn. None otherwise.
         """
-        cut = self._draw(asked) if self.main and not (unless_there and self._is_sampled()) else None
+        cut = self._draw(asked, unless_there) if self.main else None
         if self.accelerator.num_processes > 1:
             [cut] = broadcast_object_list([cut])
         return cut
@@ -378,28 +380,28 @@ class Sitting:
         """Whether all that the plan has drawn at this step is there, and the log tells of the sheet."""
         step = self.progress.step
         wanted = cells(self.record.prompts, (None, *self.settings.sample.scales))
-        sheets = [
-            Path(str(event.get("path")))
+        there = {sheet.name for sheet in sheet_pages(self.run, step)}
+        told = {
+            Path(str(event.get("path"))).name
             for event in events_back(self.run.events_file, "sample")
             if event.get("step") == step and event.get("sheet")
-        ]
-        return (
-            bool(sheets)
-            and all(sheet.is_file() for sheet in sheets)
-            and all(self.sampler.is_drawn(cell, step, self.payload) for cell in wanted)
-        )
+        }
+        return bool(there) and there <= told and all(self.sampler.is_drawn(cell, step, self.payload) for cell in wanted)
 
-    def _draw(self, asked: Any) -> str | None:
+    def _draw(self, asked: Any, unless_there: bool) -> str | None:
         try:
+            if unless_there and self._is_sampled():
+                return None
             if self.lora_step != self.progress.step:
                 self._save_lora()  # so that the LoRA behind every picture is a file
             step, sample = self.progress.step, self.settings.sample
-            wanted = cells(self.record.prompts, (None, *sample.scales))
+            wanted, mark = cells(self.record.prompts, (None, *sample.scales)), ""
             if isinstance(asked, dict) and asked.get("prompts"):
                 lines = tuple(str(line) for line in asked["prompts"])
                 prompts = self.record.sized(replace(sample, prompts=lines, prompt=()).resolved([]))
                 numbers = asked_numbers(self.run, self.record.prompts, prompts)
                 wanted = [replace(c, number=numbers[c.number]) for c in cells(prompts, (None, *sample.scales))]
+                mark = sheet_mark(self.record, wanted)
             drawn = []
             for picture in self.sampler.draw(wanted, step, self.payload):
                 if self.signals.number:  # someone wants it to end: what was drawn stays, the sheet would be half
@@ -412,7 +414,7 @@ class Sitting:
 
                 refresh(self.run)  # before the sheet, which tells viewers that all is there
             title = " · ".join(text for text in (self.record.project, self.record.question) if text)
-            self.sheets = write_sheets(self.run, in_sheet_order(drawn, wanted), title, step)
+            self.sheets = write_sheets(self.run, in_sheet_order(drawn, wanted), title, step, mark)
             for sheet in self.sheets:
                 self.log.emit("sample", step=step, path=str(sheet), sheet=True)
         except Exception as error:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from loratui.engine.faults import explain
 from loratui.engine.signals import Signals
@@ -25,9 +25,6 @@ from loratui.lab.run.events import EventLog, Listener, NoLog
 from loratui.lab.run.lock import RunLock, device_name, device_turn
 from loratui.lab.run.record import Record, read_record
 from loratui.lab.run.runs import RunFolder, latest_resume
-
-if TYPE_CHECKING:
-    pass
 
 RESERVE_BYTES = 1 << 16
 FAULTS_TOLD = 20  # of a run that is not whole; --verify tells them all
@@ -91,8 +88,10 @@ def _work(run: RunFolder, record: Record, log: EventLog, signals: Signals, dry: 
         reason = sitting.run_to_end()
         final = sitting.final_record()
     if reason in ("finished", "max_minutes"):
-        for name in requests.NAMES:  # asked while the last pictures were drawn
+        for name in requests.pending(run):  # while the last pictures were drawn
             requests.take(run, name)
+            if name in ("sample", "checkpoint"):
+                log.emit("message", text=f"asked for at the end, and left out: {name}; --sample draws more pictures")
         return _end(log, "finished", 0, final | {"reason": reason} | _verified(run, record, log, sitting.progress.step))
     return _end(log, "stopped", _stop_code(signals), final | {"reason": reason})
 
@@ -147,7 +146,7 @@ def _verified(run: RunFolder, record: Record, log: EventLog, step: int) -> dict[
         log.emit("warning" if found.faults else "message", text=found.words)
         verified = {subject: list(counted) for subject, counted in found.counts.items()}
         return {"whole": not found.faults, "verified": verified, "record_sha256": record_hash(run)}
-    except (LabError, OSError) as error:  # the run is finished all the same
+    except Exception as error:  # whatever it is, the run is finished all the same
         log.emit("warning", text=f"could not be verified: {explain(error)}")
         return {"whole": False}
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import io
 import os
+import platform
+import re
 import secrets
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +26,8 @@ PART_SUFFIX = ".part"
 RECORD = "run.toml"  # a folder that holds it is a run's
 HIDDEN = ".loratui"
 MOST_BYTES = 64 << 20  # of a file that is read as a whole; the largest, the captions of 100,000 images, have half of it
+_WRITER = re.compile(r"\.([0-9a-f]{6})-(\d{1,10})-[0-9a-f]{8}\.part$")
+_DAY = 86400.0
 _DEPTH = 4  # folders of a run that lie in each other, and one more
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device",
           stat.S_IFBLK: "a device"}  # fmt: skip
@@ -109,31 +113,19 @@ def atomic_path(path: Path) -> Iterator[Path]:
         try:
             if target.exists():
                 _refuse_odd(path, target.stat())
-            with _alive(part):
-                mode = (target if target.exists() else part).stat().st_mode & 0o777
-                yield part
-                _fsync(part)
-                part.chmod(mode)  # some writers make files that only their owner can read
-                part.replace(target)
+            part.touch(exist_ok=False)
+            mode = (target if target.exists() else part).stat().st_mode & 0o777
+            yield part
+            _fsync(part)
+            part.chmod(mode)  # some writers make files that only their owner can read
+            part.replace(target)
             fsync_folder(target.parent)
         except OSError as error:
-            if error.errno is None:
+            if error.errno is None or error.filename not in (None, str(part)):
                 raise
             raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         part.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _alive(part: Path) -> Iterator[None]:
-    """The new file, with a lock on it for as long as its writer lives: see `remove_parts`."""
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    try:
-        with contextlib.suppress(OSError):  # some file systems have no locks: its remains stay, then
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
@@ -190,17 +182,33 @@ def remove_parts(folder: Path) -> None:
     refuse_links(folder)
     for part in folder.glob(f".*{PART_SUFFIX}"):
         with contextlib.suppress(OSError):
-            descriptor = open_file(part)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if stat.S_ISREG(part.lstat().st_mode) and not _may_be_written(part):
                 part.unlink()
-            finally:
-                os.close(descriptor)
+
+
+def _may_be_written(part: Path) -> bool:
+    """Whether the process that the name tells of may live: it does here, or it is another machine's, for a day."""
+    found = _WRITER.search(part.name)
+    if found is None:
+        return False  # an earlier version's, of which none runs any more
+    if found[1] != _machine():
+        return time.time() - part.lstat().st_mtime < _DAY
+    try:
+        os.kill(int(found[2]), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # of somebody else
+        return True
+    return True
+
+
+def _machine() -> str:
+    return hashlib.sha256(platform.node().encode("utf-8", "replace")).hexdigest()[:6]
 
 
 def _part_name(target: Path) -> Path:
-    # The name is cut so that the longest legal file name still leaves room for the random part.
-    return target.with_name(f".{target.name[:40]}.{secrets.token_hex(6)}{PART_SUFFIX}")
+    # The name is cut so that the longest legal file name still leaves room for who writes it, and something random.
+    return target.with_name(f".{target.name[:40]}.{_machine()}-{os.getpid()}-{secrets.token_hex(4)}{PART_SUFFIX}")
 
 
 def _fsync(path: Path) -> None:

@@ -65,7 +65,7 @@ def read_header(path: Path) -> Header:
         width, height = image.size
         kind = "JPEG" if image.format == "MPO" else str(image.format)
         animated = image.format != "MPO" and bool(getattr(image, "is_animated", False))
-        chunks = _png_chunks(data) if kind == "PNG" else []
+        chunks = png_chunks(data) if kind == "PNG" else []
         if not _is_whole(data, kind, chunks):
             image.load()
         turned = _may_be_turned(kind, chunks) and image.getexif().get(_ORIENTATION) in _SIDEWAYS
@@ -211,8 +211,8 @@ def _may_be_turned(kind: str, chunks: list[bytes]) -> bool:
     return any(chunk.startswith(marks) for chunk in chunks)
 
 
-def _png_chunks(data: bytes) -> list[bytes]:
-    """The beginnings of a PNG's chunks, name first, as far as their checksums hold."""
+def png_chunks(data: bytes) -> list[bytes]:
+    """The beginnings of a PNG's chunks, name first, as far as their checksums hold. A whole one ends with IEND."""
     view, at = memoryview(data), 8
     chunks: list[bytes] = []
     while at + 12 <= len(data):

@@ -7,6 +7,7 @@ is the engine's business.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -133,6 +134,23 @@ def write_sheets(run: RunFolder, drawn: Sequence[Drawn], title: str, step: int, 
 def sheet_stem(step: int, mark: str = "") -> str:
     """The name of a contact sheet's first page, without its suffix."""
     return f"sheet-step-{step:06d}" + (f"-asked-{mark}" if mark else "")
+
+
+def sheet_pages(run: RunFolder, step: int, mark: str = "") -> list[Path]:
+    """The pages of a contact sheet that are there, in order."""
+    stem = sheet_stem(step, mark)
+    found = {int(match[1] or 1): path for path in run.samples.glob(f"{stem}*.png")
+             if (match := re.fullmatch(re.escape(stem) + r"(?:-(\d{1,6}))?", path.stem))}  # fmt: skip
+    return [found[page] for page in sorted(found)]
+
+
+def sheet_mark(record: Record, wanted: Sequence[Cell]) -> str:
+    """What tells a contact sheet from others of its step; nothing for that of what the run draws by itself."""
+    own = cells(record.prompts, (None, *record.settings.sample.scales))
+    if set(own) == set(wanted):
+        return ""
+    names = "\n".join(sorted(cell.name for cell in wanted))
+    return hashlib.sha256(names.encode()).hexdigest()[:8]
 
 
 def payload_hash(path: Path) -> str:

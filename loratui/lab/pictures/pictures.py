@@ -12,13 +12,16 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loratui.lab.dataset.imagefiles import png_chunks
 from loratui.lab.errors import LabError
-from loratui.lab.files import write_atomic
+from loratui.lab.files import read_file, write_atomic
 from loratui.lab.plain import plain
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+_MOST_BYTES = 1 << 30  # of a contact sheet
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,18 @@ def read_facts(path: Path) -> PictureFacts | None:
         return PictureFacts(**{key: value for key, value in values.items() if key in known})
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None  # written by something else that uses our name
+
+
+def damage_of_picture(path: Path) -> str:
+    """What is wrong with a PNG, in words; "" when there is one and the checksums of all its chunks hold."""
+    try:
+        data = read_file(path, _MOST_BYTES)
+    except FileNotFoundError:
+        return "missing"
+    except OSError as error:
+        return str(error.strerror)
+    chunks = png_chunks(data) if data.startswith(b"\x89PNG") else []
+    return "" if chunks and chunks[-1].startswith(b"IEND") else "damaged or cut short"
 
 
 def _quoted(value: object) -> str:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from loratui.lab.errors import LabError
+from loratui.lab.files import refuse_links
 from loratui.lab.plain import plain
 from loratui.lab.project.schema import SEED_MAX
 from loratui.lab.run.runs import RunFolder
@@ -26,6 +27,7 @@ _CHECKPOINT = re.compile(r"step-(\d{6,12})\.safetensors")
 def checkpoint_steps(run: RunFolder) -> tuple[int, ...]:
     """The steps whose LoRA is a file, in order."""
     try:
+        refuse_links(run.checkpoints)
         names = [path.name for path in run.checkpoints.iterdir()]
     except OSError:
         return ()

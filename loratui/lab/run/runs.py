@@ -188,12 +188,13 @@ def create_run(project_folder: Path, name: str, now: datetime | None = None) -> 
 
 def _next_second(runs: Path, begun: datetime) -> str:
     """`begun`, or the second after the last that a run is named after, whichever is later."""
-    taken = max((path.name[:15] for path in runs.iterdir() if _MOMENT.match(path.name)), default="")
     moment = begun.strftime(_FORMAT)
-    if moment > taken:
-        return moment
-    with contextlib.suppress(ValueError, OverflowError):  # a name that somebody made up
-        return (datetime.strptime(taken, _FORMAT) + timedelta(seconds=1)).strftime(_FORMAT)
+    taken = sorted((path.name[:15] for path in runs.iterdir() if _MOMENT.match(path.name)), reverse=True)
+    for one in taken:
+        if moment > one:
+            break
+        with contextlib.suppress(ValueError, OverflowError):  # a name that somebody made up
+            return (datetime.strptime(one, _FORMAT) + timedelta(seconds=1)).strftime(_FORMAT)
     return moment
 
 
@@ -276,11 +277,15 @@ def damage_of(state: Path) -> str:
     A mark without digests is an earlier version's, and nothing can be said of the bytes beside it.
     """
     try:
-        lines = read_text(state / COMPLETE, 1 << 16).splitlines()
-        for line in lines:
-            digest, _, name = line.partition("  ")
+        lines = [line.partition("  ") for line in read_text(state / COMPLETE, 1 << 16).splitlines()]
+        listed = {name: digest for digest, _, name in lines}
+        if not listed:
+            return ""
+        for name, digest in listed.items():
             if Path(name).name != name or sha256_file(state / name) != digest:
                 return f"{plain(name)} is not as it was written"
+        if unlisted := {path.name for path in state.iterdir()} - {COMPLETE, *listed}:
+            return f"{COMPLETE} does not speak of {plain(min(unlisted))}"
     except FileNotFoundError as error:
         return f"{plain(Path(error.filename).name)} is missing"
     except OSError as error:
@@ -310,20 +315,28 @@ def saving_resume(run: RunFolder, step: int, keep: int = 2) -> Iterator[Path]:
                 os.fsync(handle.fileno())
             digests.append(f"{sha256_file(file)}  {file.name}\n")
         write_atomic(part / COMPLETE, "".join(digests))  # as sha256sum writes them, and checks them
-        target = run.resume_folder(step)
+        target, aside = run.resume_folder(step), part.with_suffix(".old" + PART_SUFFIX)
         if target.exists():  # the same step again: move it aside, since a folder cannot be replaced in one move
-            target.rename(part.with_suffix(".old" + PART_SUFFIX))
-        part.rename(target)
+            target.rename(aside)
+        try:
+            part.rename(target)
+        except OSError:
+            if aside.exists():
+                aside.rename(target)
+            raise
         fsync_folder(run.resume)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
-    prune_resume(run, keep)
+    prune_resume(run, keep, step)
 
 
-def prune_resume(run: RunFolder, keep: int = 2) -> None:
-    """Keep the newest `keep` complete training states; remove older ones, and those never completed."""
-    kept = {path.name for _, path in resumes(run)[:keep]}
+def prune_resume(run: RunFolder, keep: int = 2, newest: int | None = None) -> None:
+    """Keep the newest `keep` complete training states; remove older ones, and those never completed.
+
+    Those of a step past `newest` go, too: the run was gone on from an earlier one, since they were damaged.
+    """
+    kept = {path.name for step, path in [s for s in resumes(run) if newest is None or s[0] <= newest][:keep]}
     refuse_links(run.resume)
     for path in run.resume.iterdir():
         ours = _RESUME_NAME.fullmatch(path.name) or (path.name.startswith(".") and path.name.endswith(PART_SUFFIX))

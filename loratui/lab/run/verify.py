@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,19 +17,26 @@ from pathlib import Path
 from typing import Any
 
 from loratui.lab.errors import LabError
-from loratui.lab.files import open_binary, open_file, read_file
+from loratui.lab.files import open_binary, read_file
 from loratui.lab.models import model_hash
 from loratui.lab.patience import Progress, quiet
-from loratui.lab.pictures.cells import Cell, cells, facts_of, is_drawn, payload_hash, picture_path, sheet_stem
-from loratui.lab.pictures.pictures import read_facts
+from loratui.lab.pictures.cells import (
+    Cell,
+    cells,
+    facts_of,
+    is_drawn,
+    payload_hash,
+    picture_path,
+    sheet_pages,
+    sheet_stem,
+)
+from loratui.lab.pictures.pictures import damage_of_picture, read_facts
 from loratui.lab.plain import plain
 from loratui.lab.run.asking import shortened
 from loratui.lab.run.events import Event, Series, parse_event
 from loratui.lab.run.lock import is_locked
 from loratui.lab.run.record import Record, read_record
 from loratui.lab.run.runs import RunFolder, damage_of, read_state, resumes
-
-ENDED = ("finished", "max_minutes")  # reasons of a run that is finished
 
 
 @dataclass(frozen=True)
@@ -118,7 +126,7 @@ class _Looking:
 
     def __init__(self, run: RunFolder, record: Record, events: Sequence[Event], progress: Progress, deep: bool) -> None:
         self.run, self.record, self.events, self.progress, self.deep = run, record, events, progress, deep
-        self.again = f"the same settings train it again, to the same bits: {_run_again(run)}"
+        self.again = _run_again(run)
         self.faults: list[Fault] = []
         self.lost: set[int] = set()  # steps whose LoRA is not whole: nothing can be drawn with it
         self.counts: dict[str, tuple[int, int]] = {}
@@ -130,9 +138,13 @@ class _Looking:
 
     def look(self, reached: int, finished: bool) -> None:
         plan, sample = self.record.plan, self.record.settings.sample
+        if reached > plan.total_steps:
+            self.fault(self.run.events_file, f"speaks of step {reached}, past the last", "it was changed by hand")
+            reached = plan.total_steps
         # What was due at the step of an unfinished run's state is made when it goes on.
-        loras = {step for step in plan.checkpoint_steps if step < reached} | ({reached} if finished else set())
-        drawn = {step for step in plan.sample_steps if step < reached}
+        since = _changed_at(self.run)  # what was promised for the steps before that, another record said
+        loras = {step for step in plan.checkpoint_steps if since < step < reached} | ({reached} if finished else set())
+        drawn = {step for step in plan.sample_steps if since < step < reached}
         drawn |= {reached} if finished and sample.every != "never" else set()
         # A LoRA behind every picture, and whatever else the log says was saved.
         told = {int(e["step"]): str(e.get("sha256")) for e in self._of("checkpoint") if e["step"] <= reached}
@@ -166,12 +178,10 @@ class _Looking:
             self.progress(number, len(wanted))
             file = picture_path(run, cell, step)
             payload = told.get(step) or _said_of_lora(file)
-            if absent := _absence_of(file):
-                self.fault(file, absent + self._why(step), self._draw(step))
+            if damage := self._damage(file):
+                self.fault(file, damage + self._why(step), self._draw(step, file))
             elif not is_drawn(file, facts_of(record, run, cell, step, payload)):
-                self.fault(file, "damaged, or not of this run's LoRA", f"delete it; then {self._draw(step)}")
-            elif self.deep and (damage := _damage_of_picture(file)):
-                self.fault(file, damage, f"delete it; then {self._draw(step)}")
+                self.fault(file, "not of this run's LoRA, or does not say so", self._draw(step, file))
             else:
                 whole += 1
         self.progress(len(wanted), len(wanted))
@@ -180,12 +190,15 @@ class _Looking:
     def _look_at_sheets(self, steps: Sequence[int]) -> None:
         wanted = {self.run.samples / f"{sheet_stem(step)}.png": step for step in steps if self.record.prompts}
         for event in self._of("sample"):
-            if event.get("sheet") and event["step"] in steps:
-                wanted[self.run.samples / Path(str(event.get("path"))).name] = event["step"]
+            name = Path(str(event.get("path"))).name
+            if event.get("sheet") and event["step"] in steps and "asked" not in name:
+                wanted[self.run.samples / name] = event["step"]
         whole = 0
         for file, step in wanted.items():
-            if damage := _absence_of(file) or _damage_of_picture(file):
-                self.fault(file, damage + self._why(step), self._draw(step))
+            if damage := self._damage(file):
+                # It is written anew, all its pages, where none is there.
+                pages = sheet_pages(self.run, step)
+                self.fault(file, damage + self._why(step), self._draw(step, *pages))
             else:
                 whole += 1
         self.counts["contact sheets"] = (whole, len(wanted))
@@ -196,10 +209,16 @@ class _Looking:
         said = [text for e in self.events if (text := str(e.get("text", ""))).startswith(begin)]
         return f" ({said[-1].removeprefix(begin)})" if said else ""
 
-    def _draw(self, step: int) -> str:
+    def _damage(self, picture: Path) -> str:
+        return damage_of_picture(picture) if self.deep else "" if picture.is_file() else "missing"
+
+    def _draw(self, step: int, *there: Path) -> str:
+        """What draws it; `there` are files that would be taken for it, and have to go first."""
         if step in self.lost:
             return self.again
-        return f"{_command('--sample', self.run.path)} --checkpoint {step} draws it"
+        names = [plain(file.name) for file in there if os.path.lexists(file)]
+        first = f"delete {' and '.join(names)}; then " if names else ""
+        return f"{first}{_command('--sample', self.run.path)} --checkpoint {step} draws it"
 
     def _look_at_steps(self, reached: int) -> None:
         series = Series()
@@ -252,28 +271,6 @@ def _said_of_lora(picture: Path) -> str:
     return ""
 
 
-def _absence_of(file: Path) -> str:
-    """Why there is no such file to look at, in words; "" when there is one."""
-    try:
-        os.close(open_file(file))
-    except FileNotFoundError:
-        return "missing"
-    except OSError as error:
-        return str(error.strerror)
-    return ""
-
-
-def _damage_of_picture(file: Path) -> str:
-    from PIL import Image
-
-    try:
-        with open_binary(file) as opened, Image.open(opened) as image:
-            image.verify()  # the checksum of every chunk
-    except (OSError, ValueError, SyntaxError) as error:
-        return f"damaged: {plain(error, 120)}"
-    return ""
-
-
 def _remarks(record: Record) -> Iterator[str]:
     """What has changed outside of the run since."""
     from loratui.lab.files import sha256_file
@@ -298,13 +295,31 @@ def _remarks(record: Record) -> Iterator[str]:
             yield f"the base model is another one since ({', '.join(parts)}): nothing more can be drawn with this run"
 
 
+def _changed_at(run: RunFolder) -> int:
+    """The step at which a run last went on with other settings or data; 0 where it never did."""
+    changes = _said(run).get("changes", [])
+    words = (
+        [str(change.get("until")) for change in changes if isinstance(change, dict)] if type(changes) is list else []
+    )
+    return max((int(match[1]) for word in words if (match := re.search(r"step-(\d{1,12})", word))), default=0)
+
+
 def _run_again(run: RunFolder) -> str:
+    """The command that trains the same; without one where its run is one of a series, or was changed on the way."""
+    said = _said(run)
+    overrides = said.get("overrides", [])
+    if said.get("repeat") or said.get("matrix") or said.get("changes") or not isinstance(overrides, list):
+        return "only the settings of its run.toml train it again"
+    file = said.get("project_file")
+    words = [_command("--run", Path(file) if isinstance(file, str) and Path(file).is_file() else run.project_folder)]
+    words += ["--variant", shlex.quote(str(said["variant"]))] if said.get("variant") else []
+    words += [f"--set {shlex.quote(str(one))}" for one in overrides]
+    return f"the same settings train it again, to the same bits: {' '.join(words)}"
+
+
+def _said(run: RunFolder) -> dict[str, Any]:
     said = run.read_record().get("run")
-    words = [_command("--run", run.project_folder)]
-    if isinstance(said, dict):
-        words += ["--variant", shlex.quote(str(said["variant"]))] if said.get("variant") else []
-        words += [f"--set {shlex.quote(str(one))}" for one in said.get("overrides") or ()]
-    return " ".join(words)
+    return said if isinstance(said, dict) else {}
 
 
 def _go_on(run: RunFolder) -> str:
