@@ -198,6 +198,8 @@ def _numbers_at_the_end(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "weights", f"moved by {record['relative_delta']:.2%} of their size"
     if memory := _bytes(record.get("memory")):
         yield "memory", memory
+    if record.get("whole") is False:
+        yield "not whole", "some of what the plan promised is missing: loratui --verify tells what, and what to do"
 
 
 class _Raw:

@@ -116,12 +116,13 @@ def _child(
     raise SystemExit(work(RunFolder(path), [watch]).exit_code)
 
 
-CALLS = ("replace", "rename", "unlink", "rmdir", "mkdir", "fsync", "ftruncate")
+CALLS = ("replace", "rename", "unlink", "rmdir", "mkdir", "fsync", "ftruncate", "write", "chmod")
 
 
 def count_calls(folder: Path, list_file: Path, kill_call: int) -> None:
     """From now on, list every call that changes what is in `folder` for good; SIGKILL instead of the chosen one."""
     made: list[str] = []
+    write = os.write
     out = os.open(list_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
 
     def counted(name: str) -> None:
@@ -135,7 +136,7 @@ def count_calls(folder: Path, list_file: Path, kill_call: int) -> None:
                 made.append(name)
                 if len(made) == kill_call:
                     os.kill(os.getpid(), signal.SIGKILL)
-                os.write(out, f"{name} {place.relative_to(folder)}\n".encode())
+                write(out, f"{name} {place.relative_to(folder)}\n".encode())
             return real(what, *rest, **named)
 
         setattr(os, name, call)

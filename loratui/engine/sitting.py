@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,27 @@ class Sitting:
 
         LabError when there are states and none is whole.
         """
-        states = resumes(self.run)
+        if self.accelerator.num_processes > 1:
+            return self._load_state_together()
+        return self._load_newest(resumes(self.run))
+
+    def _load_state_together(self) -> Progress:
+        """Of several processes the first one decides which state it is: another must not train from another step."""
+        progress, fault = Progress(started_at=time.time()), ""
+        if self.main:
+            try:
+                progress = self._load_newest(resumes(self.run))
+            except LabError as error:
+                fault = str(error)
+        [(step, fault)] = broadcast_object_list([(self.saved_step, fault)])
+        if fault:
+            raise LabError(fault)
+        if not self.main and step >= 0:
+            progress, self.saved_step = checkpoint.load(self.run.resume_folder(step), step, self.task), step
+        self.accelerator.wait_for_everyone()  # nobody may save anew what another still reads
+        return progress
+
+    def _load_newest(self, states: Sequence[tuple[int, Path]]) -> Progress:
         faults = []
         for step, folder in states:
             try:

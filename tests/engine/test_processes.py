@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 
 from loratui.lab.run.events import read_events
-from loratui.lab.run.runs import list_runs, read_state
+from loratui.lab.run.runs import RunFolder, list_runs, read_state, resumes
 from tests.processes import final_lora, losses, new_run, train, write_project
 
 SETTINGS = ("sample.every=end", "sample.seeds=[1]", "sample.inference_steps=[1]", "train.steps=7", "train.batch_size=2",
@@ -39,6 +39,26 @@ def test_two_processes_train_what_one_trains(tmp_path: Path, tiny_model: Path) -
     assert read_state(together).name == "finished"
     events = read_events(together.events_file)[0]
     assert [event["step"] for event in events if event["kind"] == "step"] == list(range(1, 8))
+    assert_close(alone, together)
+
+    # Both go on from the same state, when the newest is damaged.
+    lines = together.events_file.read_text().splitlines(keepends=True)
+    together.events_file.write_text("".join(line for line in lines if '"state":"finished"' not in line))
+    (_, newest), (before, _) = resumes(together)
+    state = bytearray((newest / "state.pt").read_bytes())
+    state[len(state) // 2] ^= 1
+    (newest / "state.pt").write_bytes(state)
+    launch = command[: command.index("--run")]
+    done = subprocess.run(
+        [*launch, "--resume", str(together.path)], capture_output=True, text=True, timeout=240, env=environment
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert f"going on from the saved state of step {before} instead" in done.stdout
+    assert_close(alone, together)
+
+
+def assert_close(alone: RunFolder, together: RunFolder) -> None:
+    assert read_state(together).name == "finished"
     for step, loss in losses(alone).items():
         assert abs(losses(together)[step] - loss) < 1e-4 * loss
     with safe_open(final_lora(alone), "pt") as one, safe_open(final_lora(together), "pt") as two:
