@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loratui.lab.errors import LabError
+from loratui.lab.errors import LabError, cause_of
+from loratui.lab.files import read_text
 
 if TYPE_CHECKING:
     import tokenizers
@@ -109,11 +110,11 @@ _TABLE: dict[str, int] = {}
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
+        loaded = json.loads(read_text(path))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        raise LabError(f"{path}: cannot be read ({error}); fetch the model again") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise LabError(f"{path}: cannot be read ({cause_of(error)}); fetch the model again") from error
     return loaded if isinstance(loaded, dict) else {}
 
 

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from loratui.lab.errors import LabError
+from loratui.lab.errors import LabError, cause_of
 from loratui.lab.files import (
     PART_SUFFIX,
     RECORD,
@@ -345,8 +345,8 @@ def _write_toml(path: Path, content: Mapping[str, Any]) -> None:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_text(path))
     except FileNotFoundError as error:
         raise LabError(f"{path}: missing; this is not the folder of a run, or it was never frozen") from error
-    except (OSError, ValueError) as error:
-        raise LabError(f"{path}: cannot be read: {plain(error)}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise LabError(f"{path}: cannot be read: {cause_of(error)}") from error

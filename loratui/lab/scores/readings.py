@@ -7,15 +7,14 @@ measured again, and where it cannot be written, what was measured holds for this
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loratui.lab.errors import LabError
-from loratui.lab.files import append_line
+from loratui.lab.errors import LabError, cause_of
+from loratui.lab.files import append_line, open_binary, sha256_file
 from loratui.lab.plain import plain
 from loratui.lab.run.runs import RunFolder
 
@@ -65,7 +64,7 @@ class Readings:
 
 
 def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return sha256_file(path)
 
 
 def pixels(path: Path) -> Any:
@@ -74,10 +73,10 @@ def pixels(path: Path) -> Any:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with open_binary(path) as file, Image.open(file) as image:
             return np.asarray(image.convert("RGB"), np.uint8)
     except (OSError, ValueError, SyntaxError) as error:  # Pillow says SyntaxError of a broken PNG
-        raise LabError(f"{path}: cannot be read as a picture: {plain(error, 200)}") from error
+        raise LabError(f"{path}: cannot be read as a picture: {cause_of(error)}") from error
 
 
 def _measured(path: Path) -> Measures:

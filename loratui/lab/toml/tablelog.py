@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from loratui.lab.errors import LabError
-from loratui.lab.files import append_whole, fsync_folder, write_atomic
+from loratui.lab.errors import LabError, cause_of
+from loratui.lab.files import MOST_BYTES, append_whole, fsync_folder, open_file, read_file, write_atomic
 from loratui.lab.plain import plain
 
 NAME = "observation"
@@ -32,7 +32,7 @@ _PATIENCE = 5.0  # seconds; whoever writes holds the file for a moment
 def read_tables(file: Path) -> list[dict[str, Any]]:
     """The tables in the file, none when it is missing. LabError with the line when it is no TOML."""
     try:
-        content = file.read_bytes()
+        content = read_file(file)
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -45,7 +45,7 @@ def line_of(file: Path, index: int, key: str) -> str:
     from loratui.lab.toml.places import line_at, lines_of
 
     try:
-        lines = lines_of(_whole(file, file.read_bytes())[0].decode("utf-8"))
+        lines = lines_of(_whole(file, read_file(file))[0].decode("utf-8"))
     except (OSError, LabError):
         return ""
     line = line_at(lines, (NAME, index, key))
@@ -69,6 +69,9 @@ class Appending:
         try:
             self._content, self._torn = _whole(self.file, _read_all(self._descriptor))
             self.tables = _tables(self.file, self._content)
+        except OSError as error:
+            os.close(self._descriptor)
+            raise LabError(f"{self.file}: cannot be read: {error.strerror}; nothing was saved") from error
         except BaseException:
             os.close(self._descriptor)
             raise
@@ -107,7 +110,7 @@ def _locked(file: Path) -> int:
     """The open file, locked, and surely the one that has the name now."""
     deadline = time.monotonic() + _PATIENCE
     while True:
-        descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = open_file(file, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with contextlib.suppress(FileNotFoundError):
@@ -127,9 +130,14 @@ def _locked(file: Path) -> int:
 
 
 def _read_all(descriptor: int) -> bytes:
+    """OSError for more than anybody wrote down."""
     parts: list[bytes] = []
-    while part := os.pread(descriptor, 1 << 20, sum(map(len, parts))):
+    size = 0
+    while part := os.pread(descriptor, 1 << 20, size):
         parts.append(part)
+        size += len(part)
+        if size > MOST_BYTES:
+            raise OSError(errno.EFBIG, "it is too large to be read as a whole")
     return b"".join(parts)
 
 
@@ -166,7 +174,11 @@ def _ends_unfinished(content: bytes) -> bool:
 
 
 def _parsed(content: bytes) -> dict[str, Any]:
-    return tomllib.loads(content.decode("utf-8"))
+    """ValueError when it is no TOML."""
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except RecursionError as error:
+        raise ValueError(cause_of(error)) from error
 
 
 def _broken(file: Path, error: ValueError) -> LabError:
