@@ -135,8 +135,11 @@ def _timesteps(runs: Sequence[RunFolder]) -> list[tuple[int, tuple[float | None,
     tables: list[dict[int, float]] = []
     for run in runs:
         event = last_event(run.events_file, "probe") or {}
-        pairs = zip(event.get("timesteps") or (), event.get("losses") or (), strict=False)
-        tables.append({int(t): value for t, told in pairs if (value := parse_number(told)) is not None})
+        times, losses = (event.get(name) for name in ("timesteps", "losses"))
+        pairs = zip(times, losses, strict=False) if isinstance(times, list) and isinstance(losses, list) else ()
+        tables.append(
+            {time: value for time, told in pairs if isinstance(time, int) and (value := parse_number(told)) is not None}
+        )
     found = sorted(set().union(*tables))
     return [(t, tuple(table.get(t) for table in tables)) for t in found]
 

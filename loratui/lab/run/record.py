@@ -10,8 +10,7 @@ import hashlib
 import os
 import platform
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -21,13 +20,14 @@ from typing import Any
 from loratui import __version__
 from loratui.lab.dataset.buckets import training_sizes
 from loratui.lab.dataset.dataset import Scan, TrainingImage, scan_dataset
-from loratui.lab.errors import LabError
+from loratui.lab.derived import declared
+from loratui.lab.modelfiles import PARTS
 from loratui.lab.models import ModelFolder, model_facts, model_hash
 from loratui.lab.project.plan import Plan, plan
 from loratui.lab.project.project import Project, variant_caption
 from loratui.lab.project.settings import ResolvedPrompt, Settings, settings_from_dict, settings_to_dict
 from loratui.lab.run.records import Frozen
-from loratui.lab.run.runs import RunFolder
+from loratui.lab.run.runs import RunFolder, undamaged
 
 LIBRARIES = ("torch", "diffusers", "transformers", "peft", "accelerate", "numpy", "pillow")
 
@@ -165,9 +165,9 @@ def _versions() -> dict[str, str]:
 def read_record(run: RunFolder) -> Record:
     """The frozen record of a run. LabError when it is missing, damaged or edited into something impossible."""
     record, captions = run.read_record(), run.read_captions()
-    with _undamaged(run.captions_file):
-        images = tuple(_frozen_image(image) for image in captions)
-    with _undamaged(run.record_file):
+    with undamaged(run.captions_file):
+        images: tuple[FrozenImage, ...] = declared(tuple[FrozenImage, ...], captions)
+    with undamaged(run.record_file):
         model = record["model"]
         return Record(
             project=record["run"]["project"],
@@ -175,23 +175,7 @@ def read_record(run: RunFolder) -> Record:
             settings=settings_from_dict(record["settings"]),
             images=images,
             model=ModelFolder(model["name"], Path(model["path"]), model["family"], model["variant"]),
-            hashes=dict(model["sha256"]),
+            hashes={part: model["sha256"][part] for part in PARTS},
             resolution=model["resolution"],
             align=model["align"],
         )
-
-
-def _frozen_image(image: Mapping[str, Any]) -> FrozenImage:
-    width, height = image["bucket"]
-    return FrozenImage(image["name"], image["path"], image["sha256"], image["caption"], int(image["repeats"]),
-                       (int(width), int(height)))  # fmt: skip
-
-
-@contextmanager
-def _undamaged(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except LabError as error:  # of the settings, which name their key
-        raise LabError(f"{file}: damaged: {error}; start a new run") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise LabError(f"{file}: damaged: {type(error).__name__} {error}; start a new run") from error

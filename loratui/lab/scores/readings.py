@@ -7,15 +7,18 @@ measured again, and where it cannot be written, what was measured holds for this
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loratui.lab.derived import declared
 from loratui.lab.errors import LabError, cause_of
 from loratui.lab.files import append_line, open_binary, sha256_file
 from loratui.lab.plain import plain
+from loratui.lab.project.expected import MEASURES, NUMBERS
 from loratui.lab.run.runs import RunFolder
 
 VERSION = 1  # of the measures: another one measures anew
@@ -100,8 +103,21 @@ def read_measures(run: RunFolder, path: Path) -> Measures | None:
 
 
 def measures_of(table: Any) -> Measures:
-    """From the form in which they are written down: a value, a confidence and a reason by name."""
-    return {str(name): Reading(told[0], float(told[1]), str(told[2])) for name, told in table.items()}
+    """From the form in which they are written down: a value, a confidence and a reason by name.
+
+    ValueError for what no measure says, and where one is missing: it is measured again, then.
+    """
+    found = {}
+    for name in MEASURES:
+        value, confidence, reason = declared(tuple[_kind(name), float, str], table[name])
+        found[name] = Reading(value, confidence, reason)
+        if not 0 <= confidence <= 1 or (value is None and not reason and name in NUMBERS):
+            raise ValueError(f"{name} cannot be so sure")
+    return found
+
+
+def _kind(name: str) -> Any:
+    return int | float | None if name in NUMBERS else str | None
 
 
 def _file(run: RunFolder) -> Path:
@@ -110,10 +126,10 @@ def _file(run: RunFolder) -> Path:
 
 def _lines(file: Path, sha: str = "") -> Iterator[tuple[str, Measures]]:
     """All that is in the file, or of one picture: there may be ten thousands of lines, of which one is wanted."""
-    with contextlib.suppress(OSError), file.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
+    with contextlib.suppress(OSError), open_binary(file) as opened:
+        for line in io.TextIOWrapper(opened, "utf-8", "replace"):
             if sha in line:
-                with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError, IndexError):
+                with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
                     table = json.loads(line)
                     if table["v"] == VERSION:
                         yield str(table["sha"]), measures_of(table["measures"])
