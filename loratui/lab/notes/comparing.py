@@ -21,7 +21,7 @@ from loratui.lab.notes.notebook import short_run, verdict_words
 from loratui.lab.notes.sidebyside import Aligned, FeatureRow, observations_by_feature
 from loratui.lab.patience import Progress, quiet
 from loratui.lab.run.curves import PROBE, Curves
-from loratui.lab.run.record import read_record
+from loratui.lab.run.record import read_record, readable_runs
 from loratui.lab.run.runs import RunFolder
 from loratui.lab.run.story import number
 from loratui.lab.scores.features import remembered_scores
@@ -70,14 +70,21 @@ class Compared:
 
 
 def gather(runs: Sequence[RunFolder], progress: Progress = quiet) -> Compared:
-    """Read all of it. LabError for fewer than two runs, or a record that cannot be read; other files are `problems`."""
+    """Read all of it. LabError for fewer than two runs whose record can be read.
+
+    Of more, those with another record are left out; that, and what is wrong with other files, is told in `problems`.
+    """
+    problems: list[str] = []
+    sound = readable_runs(runs, problems)
+    if len(sound) < 2 <= len(runs):
+        raise LabError("\n".join(problems))
+    runs = sound
     comparison = compare(runs)
     curves = tuple(Curves(run) for run in runs)
     for one in curves:
         one.poll(progress)
     aligned = Aligned(runs)
     aligned.refresh()
-    problems: list[str] = []
     features = observations_by_feature(runs, problems)
     measures: list[SideBySide] = []
     try:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -21,8 +21,10 @@ from loratui import __version__
 from loratui.lab.dataset.buckets import training_sizes
 from loratui.lab.dataset.dataset import Scan, TrainingImage, scan_dataset
 from loratui.lab.derived import declared
+from loratui.lab.errors import LabError
 from loratui.lab.modelfiles import PARTS
 from loratui.lab.models import ModelFolder, model_facts, model_hash
+from loratui.lab.plain import plain
 from loratui.lab.project.plan import Plan, plan
 from loratui.lab.project.project import Project, variant_caption
 from loratui.lab.project.settings import ResolvedPrompt, Settings, settings_from_dict, settings_to_dict
@@ -179,3 +181,16 @@ def read_record(run: RunFolder) -> Record:
             resolution=model["resolution"],
             align=model["align"],
         )
+
+
+def readable_runs(runs: Iterable[RunFolder], problems: list[str]) -> list[RunFolder]:
+    """Those whose record can be read: of each other run a line in `problems`, so that one does not blind the rest."""
+    found = []
+    for run in runs:
+        try:
+            read_record(run)
+        except LabError as error:
+            problems.append(f"{plain(run.id)} is left out: {error}")
+        else:
+            found.append(run)
+    return found

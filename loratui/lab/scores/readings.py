@@ -109,15 +109,13 @@ def measures_of(table: Any) -> Measures:
     """
     found = {}
     for name in MEASURES:
-        value, confidence, reason = declared(tuple[_kind(name), float, str], table[name])
-        found[name] = Reading(value, confidence, reason)
-        if not 0 <= confidence <= 1 or (value is None and not reason and name in NUMBERS):
+        value, confidence, reason = table[name]
+        kind: Any = int | float | None if name in NUMBERS else str | None
+        made = Reading(declared(kind, value), declared(float, confidence), declared(str, reason))
+        if not 0 <= made.confidence <= 1 or (made.value is None and not made.uncertain and name in NUMBERS):
             raise ValueError(f"{name} cannot be so sure")
+        found[name] = made
     return found
-
-
-def _kind(name: str) -> Any:
-    return int | float | None if name in NUMBERS else str | None
 
 
 def _file(run: RunFolder) -> Path:
