@@ -119,7 +119,7 @@ def _first_of(readers: Sequence[Reader]) -> Reader:
         for reader in readers:
             with contextlib.suppress(ValueError):
                 return reader(value, name)
-        raise ValueError(f"{name} is {plain(value, 40)!r}")
+        raise ValueError(f"{name} is {plain(repr(value), 40)}")
 
     return read
 
@@ -134,13 +134,13 @@ def _simple(value: Any, name: str) -> Any:
 def _a(kind: type, value: Any, name: str) -> Any:
     if isinstance(value, kind) and isinstance(value, bool) == (kind is bool):
         return value
-    raise ValueError(f"{name or 'it'} is {plain(value, 40)!r}")
+    raise ValueError(f"{name or 'it'} is {plain(repr(value), 40)}")
 
 
 def _number(value: Any, name: str) -> Any:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= _GREATEST:
         return value
-    raise ValueError(f"{name} is {plain(value, 40)!r}")
+    raise ValueError(f"{name} is {plain(repr(value), 40)}")
 
 
 def finite(value: Any) -> Any:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from loratui.lab.attribution import plan
 from loratui.lab.attribution.plan import Asked, Feature, Unit
 from loratui.lab.derived import declared, read_derived, write_derived
 from loratui.lab.errors import LabError
@@ -150,6 +151,8 @@ def _tables(document: Mapping[str, Any]) -> tuple[Attribution, ...]:
             raise ValueError("a table needs a cell for each of its units and features")
         if any(cell.verdict.verdict not in WORDS or not _is_told(cell) for cell in table.cells):
             raise ValueError("a cell says what none can say")
+        if any(prompt.kind not in (plan.ALONE, plan.WHOLE, plan.LEFT_OUT, plan.REPLACED) for prompt in table.prompts):
+            raise ValueError("a prompt is of no kind that there is")
         named = [*(cell.feature for cell in table.cells), *(shown.feature for shown in table.shown)]
         if any(not 0 <= feature < len(table.features) for feature in named):
             raise ValueError("there is no such feature")

@@ -58,8 +58,10 @@ def checked_images(document: Mapping[str, Any]) -> list[dict[str, Any]]:
         raise ValueError("image is no list of tables")
     for number, image in enumerate(images, start=1):
         _check(f"image {number}: ", image, _IMAGE)
+        if "name" not in image:
+            raise ValueError(f"image {number}: name is missing")
         if not re.fullmatch("[0-9a-f]{64}", image.get("sha256", "0" * 64)):
-            raise ValueError(f"image {number}: sha256 is {plain(image['sha256'], 40)!r}")
+            raise ValueError(f"image {number}: sha256 is {plain(repr(image['sha256']), 40)}")
     return [dict(image) for image in images]
 
 
@@ -71,8 +73,8 @@ def _check(where: str, table: Mapping[str, Any], kinds: Mapping[str, Any]) -> No
         try:
             declared(kind, value)
         except ValueError as error:
-            raise ValueError(f"{where}{key}: {error}") from error
+            raise ValueError(f"{where}{key}{str(error).removeprefix('it')}") from error
         if key in _COUNTS and not all(1 <= one <= _MOST for one in (value if isinstance(value, list) else [value])):
             raise ValueError(f"{where}{key} is {plain(value, 40)}")
         if key in _PATHS and "\0" in value:
-            raise ValueError(f"{where}{key} is {plain(value, 40)!r}")
+            raise ValueError(f"{where}{key} is {plain(repr(value), 80)}")

@@ -137,7 +137,7 @@ def _read_all(descriptor: int) -> bytes:
         parts.append(part)
         size += len(part)
         if size > MOST_BYTES:
-            raise OSError(errno.EFBIG, "it is too large to be read as a whole")
+            raise OSError(errno.EFBIG, f"larger than {MOST_BYTES >> 20} MiB; it is none of ours")
     return b"".join(parts)
 
 

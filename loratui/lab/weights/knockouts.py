@@ -100,4 +100,6 @@ def read_knockouts(run: RunFolder) -> tuple[KnockOut, ...] | None:
 
 def _knockouts(document: Mapping[str, Any]) -> tuple[KnockOut, ...]:
     steps: tuple[KnockOut, ...] = declared(tuple[KnockOut, ...], document["steps"])
+    if any(one.how not in (WITHOUT, ONLY) for step in steps for prompt in step.prompts for one in prompt.blocks):
+        raise ValueError("a block is neither switched off nor alone on")
     return steps
