@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from loratui.lab.attribution import plan
 from loratui.lab.attribution.plan import Asked, Feature, Unit
 from loratui.lab.derived import declared, read_derived, write_derived
 from loratui.lab.errors import LabError
@@ -146,15 +145,17 @@ def read_attributions(run: RunFolder) -> tuple[Attribution, ...]:
 def _tables(document: Mapping[str, Any]) -> tuple[Attribution, ...]:
     tables: tuple[Attribution, ...] = declared(tuple[Attribution, ...], document["tables"])
     for table in tables:
-        places = {(unit.name, number) for unit in table.units for number in range(len(table.features))}
-        if not places or not places <= {(cell.unit, cell.feature) for cell in table.cells}:
+        numbers = range(len(table.features))
+        cells = {(cell.unit, cell.feature) for cell in table.cells}
+        places = {(unit.name, number) for unit in table.units for number in numbers}
+        if not places or not places <= cells:
             raise ValueError("a table needs a cell for each of its units and features")
+        shown = {(one.text, one.feature) for one in table.shown}
+        if not shown >= {(text, number) for text, _ in shown for number in numbers}:
+            raise ValueError("a prompt needs a rate for each feature")
         if any(cell.verdict.verdict not in WORDS or not _is_told(cell) for cell in table.cells):
             raise ValueError("a cell says what none can say")
-        if any(prompt.kind not in (plan.ALONE, plan.WHOLE, plan.LEFT_OUT, plan.REPLACED) for prompt in table.prompts):
-            raise ValueError("a prompt is of no kind that there is")
-        named = [*(cell.feature for cell in table.cells), *(shown.feature for shown in table.shown)]
-        if any(not 0 <= feature < len(table.features) for feature in named):
+        if any(feature not in numbers for _, feature in cells | shown):
             raise ValueError("there is no such feature")
     return tables
 
