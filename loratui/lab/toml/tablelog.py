@@ -86,6 +86,10 @@ class Appending:
 
         lead = b"" if not self._content else b"\n" if self._content.endswith(b"\n") else b"\n\n"
         block = _HEADER + b"\n" + tomli_w.dumps(table).encode("utf-8")
+        try:  # first: to a list that somebody wrote in one line, TOML allows nothing to be added
+            tables = _tables(self.file, self._content + b"\n\n" + block)
+        except ValueError as error:
+            raise LabError(f"{self.file}: write each {NAME} below an own [[{NAME}]]; nothing was saved") from error
         try:
             if self._torn:
                 write_atomic(self.file, self._content + lead + _commented(self._torn) + b"\n" + block)
@@ -93,7 +97,7 @@ class Appending:
                 self._append(lead + block)
         except OSError as error:
             raise LabError(f"{self.file}: cannot be written: {error.strerror}; nothing was saved") from error
-        self.tables = _tables(self.file, self._content + b"\n\n" + block)
+        self.tables = tables
 
     def _append(self, block: bytes) -> None:
         size = os.fstat(self._descriptor).st_size
