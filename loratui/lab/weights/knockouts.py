@@ -6,6 +6,7 @@ Distances are RMSE between pictures of the same noise. Blocks work on what other
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -100,6 +101,8 @@ def read_knockouts(run: RunFolder) -> tuple[KnockOut, ...] | None:
 
 def _knockouts(document: Mapping[str, Any]) -> tuple[KnockOut, ...]:
     steps: tuple[KnockOut, ...] = declared(tuple[KnockOut, ...], document["steps"])
-    if any(one.how not in (WITHOUT, ONLY) for step in steps for prompt in step.prompts for one in prompt.blocks):
-        raise ValueError("a block is neither switched off nor alone on")
+    for prompt in itertools.chain.from_iterable(step.prompts for step in steps):
+        without, only = ({one.block for one in prompt.of(how)} for how in (WITHOUT, ONLY))
+        if without != only:
+            raise ValueError("a block needs to be switched off, and to be alone on")
     return steps
