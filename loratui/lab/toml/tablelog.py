@@ -130,7 +130,7 @@ def _locked(file: Path) -> int:
         os.close(descriptor)
         if time.monotonic() > deadline:
             raise LabError(f"{file}: another program holds it for writing; nothing was saved, try again")
-        time.sleep(0.01)
+        time.sleep(0.001)  # whoever just let go may be back at once; a longer one would be passed by again and again
 
 
 def _read_all(descriptor: int) -> bytes:
