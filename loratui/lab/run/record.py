@@ -21,7 +21,8 @@ from loratui import __version__
 from loratui.lab.dataset.buckets import training_sizes
 from loratui.lab.dataset.dataset import Scan, TrainingImage, scan_dataset
 from loratui.lab.derived import declared
-from loratui.lab.errors import LabError
+from loratui.lab.errors import LabError, cause_of
+from loratui.lab.files import open_binary
 from loratui.lab.modelfiles import PARTS
 from loratui.lab.models import ModelFolder, model_facts, model_hash
 from loratui.lab.plain import plain
@@ -189,8 +190,19 @@ def readable_runs(runs: Iterable[RunFolder], problems: list[str]) -> list[RunFol
     for run in runs:
         try:
             read_record(run)
+            refuse_odd_log(run)
         except LabError as error:
             problems.append(f"{plain(run.id)} is left out: {error}")
         else:
             found.append(run)
     return found
+
+
+def refuse_odd_log(run: RunFolder) -> None:
+    """LabError where the log of a run is there and is no file that can be read."""
+    try:
+        open_binary(run.events_file).close()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise LabError(f"{run.events_file}: cannot be read: {cause_of(error)}") from error
