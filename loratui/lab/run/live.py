@@ -6,6 +6,7 @@ read. Also which run somebody means who wants to watch one. Of finished runs `ru
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -116,15 +117,19 @@ class _Follower:
             return 0
         if size <= _TAIL:
             return 0
-        latest = [last_event(self.run.events_file, kind) for kind in ("state", "step")]
-        for event in sorted((e for e in latest if e), key=lambda e: parse_number(e.get("t")) or 0.0):
-            self._take(event)
-        with open_binary(self.run.events_file) as file:
-            file.seek(size - _TAIL)
-            return size - _TAIL + file.read(_TAIL).rfind(b"\n") + 1
+        with contextlib.suppress(OSError):
+            latest = [last_event(self.run.events_file, kind) for kind in ("state", "step")]
+            for event in sorted((e for e in latest if e), key=lambda e: parse_number(e.get("t")) or 0.0):
+                self._take(event)
+            with open_binary(self.run.events_file) as file:
+                file.seek(size - _TAIL)
+                return size - _TAIL + file.read(_TAIL).rfind(b"\n") + 1
+        return 0
 
     def look(self) -> LiveRun | None:
-        events, self.offset = read_events(self.run.events_file, self.offset)
+        events: list[Event] = []
+        with contextlib.suppress(OSError):  # no log of ours: `read_state` says so
+            events, self.offset = read_events(self.run.events_file, self.offset)
         for event in events:
             self._take(event)
         said = str(self.state.get("state", ""))
