@@ -57,7 +57,11 @@ def cosines_of(told: Compared) -> Alike | None:
         return None
     from loratui.lab.scores.rows import known_alike
 
-    known = known_alike(told.runs)
+    try:
+        known = known_alike(told.runs)
+    except LabError as error:
+        tell(error)
+        return None
     last = [max(run.checkpoints.glob("step-*.safetensors")).stem.removeprefix("step-") for run in told.runs]
     if known is not None and all(
         (one := known.cosines.get((i, j))) is not None

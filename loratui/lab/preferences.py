@@ -13,14 +13,15 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from loratui.lab.errors import LabError
-from loratui.lab.files import write_atomic
+from loratui.lab.errors import LabError, cause_of
+from loratui.lab.files import make_folder, read_file, write_atomic
 from loratui.lab.plain import plain
 from loratui.lab.project.checking import check, near_words
 from loratui.lab.project.schema import Problem, Rule, rules_of, setting, show
 from loratui.lab.toml.places import line_at, lines_of
 
 FILE_NAME = "config.toml"
+_MOST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,12 @@ def read_preferences(file: Path | None = None) -> tuple[Preferences, tuple[str, 
     """The preferences, and a line for each fault in the file. A missing file is no fault."""
     place = file or config_file()
     try:
-        text = place.read_text(encoding="utf-8-sig")
+        text = read_file(place, _MOST_BYTES).decode("utf-8-sig")
         document = tomllib.loads(text)
     except FileNotFoundError:
         return Preferences(), ()
     except (OSError, ValueError, RecursionError) as error:
-        return Preferences(), (f"{plain(place)}: cannot be read, so the defaults are used: {plain(error, 300)}",)
+        return Preferences(), (f"{plain(place)}: cannot be read, so the defaults are used: {cause_of(error)}",)
     problems: list[Problem] = []
     values: dict[str, Any] = {}
     for name, value in document.items():
@@ -103,16 +104,16 @@ def write_preference(name: str, value: Any, file: Path | None = None) -> None:
     if problems:
         raise LabError(f"{plain(place)}: {plain(problems[0].text)}")
     try:
-        document = tomlkit.parse(place.read_text(encoding="utf-8-sig"))
+        document = tomlkit.parse(read_file(place, _MOST_BYTES).decode("utf-8-sig"))
     except FileNotFoundError:
         document = tomlkit.document()
         document.add(
             tomlkit.comment("Preferences of loratui; the bench's preferences screen says what each one means.")
         )
-    except (OSError, ValueError) as error:
-        raise LabError(f"{plain(place)}: cannot be read, so nothing was written: {plain(error, 300)}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise LabError(f"{plain(place)}: cannot be read, so nothing was written: {cause_of(error)}") from error
     document[name] = dict(value) if name == "keymap" else value
-    place.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(place.parent)
     write_atomic(place, tomlkit.dumps(document))
 
 

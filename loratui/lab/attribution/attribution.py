@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from loratui.lab.attribution.plan import Asked, Context, Feature, Unit
-from loratui.lab.derived import read_derived, write_derived
+from loratui.lab.attribution.plan import Asked, Feature, Unit
+from loratui.lab.derived import declared, read_derived, write_derived
 from loratui.lab.errors import LabError
 from loratui.lab.run.runs import RunFolder
 from loratui.lab.scores.statistics import LEARNED, NOT_SHOWN, PARTLY, TOO_FEW, UNCERTAIN, Paired, Rate, Verdict
@@ -143,42 +143,23 @@ def read_attributions(run: RunFolder) -> tuple[Attribution, ...]:
 
 
 def _tables(document: Mapping[str, Any]) -> tuple[Attribution, ...]:
-    return tuple(_table(table) for table in document["tables"])
+    tables: tuple[Attribution, ...] = declared(tuple[Attribution, ...], document["tables"])
+    for table in tables:
+        numbers = range(len(table.features))
+        cells = {(cell.unit, cell.feature) for cell in table.cells}
+        places = {(unit.name, number) for unit in table.units for number in numbers}
+        if not places or not places <= cells:
+            raise ValueError("a table needs a cell for each of its units and features")
+        shown = {(one.text, one.feature) for one in table.shown}
+        if not shown >= {(text, number) for text, _ in shown for number in numbers}:
+            raise ValueError("a prompt needs a rate for each feature")
+        if any(cell.verdict.verdict not in WORDS or not _is_told(cell) for cell in table.cells):
+            raise ValueError("a cell says what none can say")
+        if any(feature not in numbers for _, feature in cells | shown):
+            raise ValueError("there is no such feature")
+    return tables
 
 
-def _table(table: Mapping[str, Any]) -> Attribution:
-    made = {
-        "seeds": tuple(table["seeds"]),
-        "units": tuple(_unit(one) for one in table["units"]),
-        "prompts": tuple(Asked(**one) for one in table["prompts"]),
-        "features": tuple(_feature(one) for one in table["features"]),
-        "left_out": tuple(table["left_out"]),
-        "cells": tuple(_cell(one) for one in table["cells"]),
-        "shown": tuple(Shown(**{**one, **_rates(one, "base", "lora")}) for one in table["shown"]),
-        "examples": tuple(Example(**one) for one in table["examples"]),
-    }
-    return Attribution(**{**table, **made})
-
-
-def _unit(table: Mapping[str, Any]) -> Unit:
-    contexts = tuple(Context(**one) for one in table["contexts"])
-    return Unit(**{**table, "parents": tuple(table["parents"]), "contexts": contexts})
-
-
-def _feature(table: Mapping[str, Any]) -> Feature:
-    value = table["value"]
-    value = (float(value[0]), float(value[1])) if isinstance(value, list) else value
-    return Feature(**{**table, "value": value, "tags": tuple(table["tags"])})
-
-
-def _cell(table: Mapping[str, Any]) -> Cell:
-    tests = tuple(
-        Test(**{**one, **_rates(one, "lora", "lora_other", "gone"), "suggested": Verdict(**one["suggested"])})
-        for one in table["tests"]
-    )
-    return Cell(**{**table, **_rates(table, "base", "lora"), "paired": Paired(**table["paired"]), "tests": tests,
-                   "alone": Verdict(**table["alone"]), "verdict": Verdict(**table["verdict"])})  # fmt: skip
-
-
-def _rates(table: Mapping[str, Any], *names: str) -> dict[str, Rate]:
-    return {name: Rate(**table[name]) for name in names}
+def _is_told(cell: Cell) -> bool:
+    questions, outcomes = (ANY_WORD, LEFT_OUT, REPLACED), (GOES, IN_PART, STAYS, OPEN)
+    return all(test.question in questions and test.outcome in outcomes for test in cell.tests)

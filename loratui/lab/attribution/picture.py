@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 from loratui.lab.attribution.attribution import CARRIED, UNASKED, Attribution, Cell
 from loratui.lab.attribution.plan import NONE, UNTRAINED, WORD, Feature, Unit
 from loratui.lab.errors import LabError
+from loratui.lab.files import open_binary
 from loratui.lab.pictures.sheet import _drawable, _font, _line_height, _wrapped
 from loratui.lab.run.runs import RunFolder
 from loratui.lab.scores.statistics import NOT_SHOWN, PARTLY, TOO_FEW, UNCERTAIN, Rate
@@ -155,7 +156,8 @@ def _examples(
             if number < len(paths):
                 with (
                     contextlib.suppress(OSError, ValueError, SyntaxError, LabError),
-                    Image.open(run.path / paths[number]) as found,
+                    open_binary(run.path / paths[number]) as file,
+                    Image.open(file) as found,
                 ):
                     picture = found.convert("RGB")
                     picture.thumbnail((THUMB, THUMB), Image.Resampling.LANCZOS)

@@ -19,7 +19,7 @@ from loratui.lab.dataset.captionstore import CaptionStore, Conflict, Edited, Ent
 from loratui.lab.dataset.filtering import Query, Subject
 from loratui.lab.dataset.tokenview import TokenIndex
 from loratui.lab.errors import LabError
-from loratui.lab.files import append_line
+from loratui.lab.files import append_line, make_folder
 from loratui.lab.patience import Progress, quiet
 from loratui.lab.plain import plain
 from loratui.lab.project.project import Project
@@ -183,7 +183,7 @@ class Desk:
         """Keep captions that could not be saved in a file of their own."""
         file = self.project.folder / UNSAVED
         for name, caption in captions.items():
-            file.parent.mkdir(exist_ok=True)
+            make_folder(file.parent)
             append_line(file, json.dumps({"image": name, "caption": caption}))
 
     # -- what is known of an image ---------------------------------------------------------------------------------

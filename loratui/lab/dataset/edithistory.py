@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from loratui.lab.errors import LabError
-from loratui.lab.files import append_whole
+from loratui.lab.files import append_whole, make_folder, open_binary, open_file
 from loratui.lab.plain import plain
 
 _PATIENCE = 10.0  # seconds to wait for another window that is saving
@@ -85,8 +85,8 @@ class EditHistory:
         """No other thread or window changes the history meanwhile. Makes the file. LabError when it stays taken."""
         with self._writing:
             try:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+                make_folder(self.path.parent)
+                file = open_file(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
             except OSError as error:
                 raise LabError(
                     f"{plain(self.path)}: the history for undo cannot be written ({error.strerror}), so nothing was "
@@ -171,7 +171,7 @@ class EditHistory:
         if read.inode != status.st_ino or read.size > status.st_size:
             read = self._read = _Read(inode=status.st_ino)
         if read.size < status.st_size:
-            with contextlib.suppress(OSError), self.path.open("rb") as file:
+            with contextlib.suppress(OSError), open_binary(self.path) as file:
                 file.seek(read.size)
                 for line in file:
                     if not line.endswith(b"\n"):
@@ -186,7 +186,7 @@ class EditHistory:
             return
         try:
             head = json.loads(line[:start] + b"}")
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         number = next((head[key] for key in ("step", "corrected", "undone", "redone") if key in head), None)
         if not isinstance(number, int):
@@ -201,7 +201,7 @@ class EditHistory:
             return
         try:
             paths = frozenset(map(str, json.loads(line[start + len(_FILES) - 1 : -2])))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             return
         source, target = (read.redo, read.undo) if "redone" in head else (read.undo, read.redo)
         if not source or source[-1].number != number:
@@ -214,11 +214,11 @@ class EditHistory:
 
     def _step(self, known: _Known) -> Step:
         try:
-            with self.path.open("rb") as file:
+            with open_binary(self.path) as file:
                 file.seek(known.offset)
                 packed = json.loads(file.read(known.length))["files"]
             files = tuple(_unpacked(item) for item in packed)
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise LabError(
                 f"{plain(self.path)}: the step “{plain(known.what)}” can no longer be read; "
                 "move the file away to begin a new history"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loratui.lab.errors import LabError
+from loratui.lab.errors import LabError, cause_of
 from loratui.lab.files import read_text
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:
-        raise LabError(f"{path}: cannot be read ({error}); fetch the model again") from error
+        raise LabError(f"{path}: cannot be read ({cause_of(error)}); fetch the model again") from error
     return loaded if isinstance(loaded, dict) else {}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loratui.lab.errors import LabError
+from loratui.lab.files import open_binary, sha256_file
 from loratui.lab.notes.comparison import letter
 from loratui.lab.notes.notebook import short_run
 from loratui.lab.notes.sidebyside import Aligned, Column, PictureRow
@@ -165,9 +166,9 @@ def _same_pixels(one: Path, other: Path) -> bool:
     from PIL import Image
 
     try:
-        if one.read_bytes() == other.read_bytes():
+        if sha256_file(one) == sha256_file(other):
             return True
-        with Image.open(one) as a, Image.open(other) as b:
+        with open_binary(one) as first, open_binary(other) as second, Image.open(first) as a, Image.open(second) as b:
             return a.size == b.size and a.convert("RGB").tobytes() == b.convert("RGB").tobytes()
     except (OSError, ValueError, SyntaxError):
         return True  # unreadable ones are told of on the sheet

@@ -21,7 +21,7 @@ from loratui.lab.notes.notebook import short_run, verdict_words
 from loratui.lab.notes.sidebyside import Aligned, FeatureRow, observations_by_feature
 from loratui.lab.patience import Progress, quiet
 from loratui.lab.run.curves import PROBE, Curves
-from loratui.lab.run.record import read_record
+from loratui.lab.run.record import read_record, readable_runs
 from loratui.lab.run.runs import RunFolder
 from loratui.lab.run.story import number
 from loratui.lab.scores.features import remembered_scores
@@ -70,14 +70,21 @@ class Compared:
 
 
 def gather(runs: Sequence[RunFolder], progress: Progress = quiet) -> Compared:
-    """Read all of it. LabError for fewer than two runs, or a record that cannot be read; other files are `problems`."""
+    """Read all of it. LabError for fewer than two runs whose record can be read.
+
+    Of more, those with another record are left out; that, and what is wrong with other files, is told in `problems`.
+    """
+    problems: list[str] = []
+    sound = readable_runs(runs, problems)
+    if len(sound) < 2 <= len(runs):
+        raise LabError("\n".join(problems))
+    runs = sound
     comparison = compare(runs)
     curves = tuple(Curves(run) for run in runs)
     for one in curves:
         one.poll(progress)
     aligned = Aligned(runs)
     aligned.refresh()
-    problems: list[str] = []
     features = observations_by_feature(runs, problems)
     measures: list[SideBySide] = []
     try:
@@ -135,8 +142,11 @@ def _timesteps(runs: Sequence[RunFolder]) -> list[tuple[int, tuple[float | None,
     tables: list[dict[int, float]] = []
     for run in runs:
         event = last_event(run.events_file, "probe") or {}
-        pairs = zip(event.get("timesteps") or (), event.get("losses") or (), strict=False)
-        tables.append({int(t): value for t, told in pairs if (value := parse_number(told)) is not None})
+        times, losses = (event.get(name) for name in ("timesteps", "losses"))
+        pairs = zip(times, losses, strict=False) if isinstance(times, list) and isinstance(losses, list) else ()
+        tables.append(
+            {time: value for time, told in pairs if isinstance(time, int) and (value := parse_number(told)) is not None}
+        )
     found = sorted(set().union(*tables))
     return [(t, tuple(table.get(t) for table in tables)) for t in found]
 

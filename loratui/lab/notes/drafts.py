@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from loratui.lab.files import write_atomic
+from loratui.lab.files import read_text, write_atomic
 from loratui.lab.run.runs import RunFolder
 
 _PREFIX, _SUFFIX = ".note-draft-", ".json"
@@ -94,7 +94,7 @@ def _is_alive(process: int) -> bool:
 
 def _read(path: Path) -> Draft | None:
     with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
-        return _draft(json.loads(path.read_text(encoding="utf-8")))
+        return _draft(json.loads(read_text(path)))
     return None
 
 

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from loratui.lab.files import open_binary, read_file
+
 if TYPE_CHECKING:
     from PIL.Image import Image
     from rich.text import Text
@@ -179,7 +181,7 @@ def half_blocks(path: Path, columns: int, rows: int) -> Text:
 def _fitted(path: Path, width: int, height: int) -> Image:
     from PIL import Image
 
-    with Image.open(path) as image:
+    with open_binary(path) as file, Image.open(file) as image:
         fitted = image.convert("RGB")
     fitted.thumbnail((width, height), Image.Resampling.LANCZOS)
     return fitted
@@ -200,9 +202,7 @@ def _png(image: Image) -> bytes:
 def _own_bytes(path: Path, protocol: Protocol) -> bytes | None:
     """The file as it is, if the terminal can read it and it is not too large; kitty reads PNG alone."""
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            return None
-        content = path.read_bytes()
+        content = read_file(path, _LARGEST_FILE)
     except OSError:
         return None
     # Terminals differ on whether a photograph's own notes turn it.

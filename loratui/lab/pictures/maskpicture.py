@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from loratui.lab.apart import answer, ask
 from loratui.lab.errors import LabError
-from loratui.lab.files import cache_folder, write_atomic
+from loratui.lab.files import cache_folder, make_folder, read_text, write_atomic
 from loratui.lab.patience import Progress, quiet
 from loratui.lab.plain import plain
 from loratui.lab.scores.readings import VERSION, Measures, digest, measures_of
@@ -59,11 +59,11 @@ def mask_picture(path: Path, measure: str, progress: Progress = quiet) -> Path:
 
 def _read(index: Path) -> Measured | None:
     try:
-        table = json.loads(index.read_text(encoding="utf-8"))
+        table = json.loads(read_text(index))
         masks = {str(name): index.parent / str(file) for name, file in table["masks"].items()}
         if all(file.is_file() for file in masks.values()):
             return Measured(measures_of(table["measures"]), masks)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):
         pass
     return None
 
@@ -81,7 +81,7 @@ def write_masks(path: Path, index: Path) -> None:
         told = measure(picture)
     except ValueError as error:
         raise LabError(f"{path}: cannot be measured: {plain(error, 200)}") from error
-    index.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(index.parent)
     files: dict[bytes, str] = {}  # by mask: most measures share one
     masks = {}
     for name, measured in told.items():

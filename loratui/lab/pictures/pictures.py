@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loratui.lab.dataset.imagefiles import png_chunks
-from loratui.lab.errors import LabError
-from loratui.lab.files import read_file, write_atomic
-from loratui.lab.plain import plain
+from loratui.lab.errors import LabError, cause_of
+from loratui.lab.files import open_binary, read_file, write_atomic
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,10 +88,10 @@ def read_facts(path: Path) -> PictureFacts | None:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with open_binary(path) as file, Image.open(file) as image:
             text = image.info.get("loratui")
     except (OSError, ValueError, SyntaxError) as error:  # Pillow says SyntaxError of a broken PNG
-        raise LabError(f"{path}: cannot be read as a picture: {plain(error, 200)}") from error
+        raise LabError(f"{path}: cannot be read as a picture: {cause_of(error)}") from error
     if not isinstance(text, str):
         return None
     try:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Union
 
 from PIL import Image, ImageDraw, ImageFont
 
-from loratui.lab.errors import LabError
+from loratui.lab.errors import LabError, cause_of
+from loratui.lab.files import open_binary
 from loratui.lab.pictures.pictures import PictureFacts
 from loratui.lab.plain import plain
 
@@ -229,10 +230,10 @@ class _Heading:
 @contextlib.contextmanager
 def _file(path: Path) -> Iterator[Image.Image]:
     try:
-        with Image.open(path) as image:
+        with open_binary(path) as file, Image.open(file) as image:
             yield image
     except (OSError, ValueError, SyntaxError) as error:
-        raise LabError(f"{path}: cannot be read as a picture: {plain(error, 200)}") from error
+        raise LabError(f"{path}: cannot be read as a picture: {cause_of(error)}") from error
 
 
 def _opened(picture: Picture) -> Image.Image:

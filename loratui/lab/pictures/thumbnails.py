@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loratui.lab.dataset.imagefiles import UnreadableImage, read_small
-from loratui.lab.files import PART_SUFFIX, cache_folder
+from loratui.lab.files import PART_SUFFIX, cache_folder, make_folder, open_binary
 from loratui.lab.plain import plain
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _read_kept(file: Path) -> tuple[Image, tuple[int, int]] | None:
     from PIL import Image
 
     try:
-        with Image.open(file, formats=("JPEG",)) as image:
+        with open_binary(file) as opened, Image.open(opened, formats=("JPEG",)) as image:
             image.load()
             width, height = map(int, bytes(image.info["comment"]).split())
             if width > 0 and height > 0 and image.mode == "RGB":
@@ -139,7 +139,7 @@ def _keep(file: Path, image: Image, size: tuple[int, int]) -> None:
     """Best effort: a full disk or a read-only home only means decoding again. Whole or not there for other readers."""
     part = file.with_name(f".{secrets.token_hex(8)}{PART_SUFFIX}")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
         try:
             image.save(part, "JPEG", quality=90, subsampling=0, comment=b"%d %d" % size)
             part.replace(file)

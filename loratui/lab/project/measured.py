@@ -18,8 +18,10 @@ from statistics import median
 from typing import Any
 
 from loratui.lab.errors import LabError
+from loratui.lab.files import open_binary
 from loratui.lab.project.prompts import ResolvedPrompt
 from loratui.lab.project.settings import Settings, settings_from_dict
+from loratui.lab.run.events import parse_number
 from loratui.lab.run.runs import RunFolder, list_runs
 
 _HEAD, _TAIL = 32_768, 262_144  # bytes of a log that are read: how it began, and how it went of late
@@ -91,7 +93,7 @@ def measure(run: RunFolder) -> Measured | None:
             return None
         settings = settings_from_dict(record["settings"])
         model, resolution = str(record["model"]["name"]), int(record["model"]["resolution"])
-    except (LabError, KeyError, TypeError, ValueError):
+    except (LabError, KeyError, TypeError, ValueError, OverflowError):
         return None
     events = _events(run.events_file)
     paces = {e["t"]: e["it_s"] for e in events if e.get("kind") == "step" and _positive(e.get("it_s"))}
@@ -162,7 +164,7 @@ def _pixels(run: RunFolder, resolution: int) -> float:
 def _events(path: Path) -> list[dict[str, Any]]:
     """The events at both ends of a log."""
     try:
-        with path.open("rb") as file:
+        with open_binary(path) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
             content = file.read(_HEAD)
@@ -179,8 +181,9 @@ def _events(path: Path) -> list[dict[str, Any]]:
             event = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if isinstance(event, dict) and isinstance(event.get("t"), (int, float)):
-            events.append(event)
+        moment = parse_number(event.get("t")) if isinstance(event, dict) else None
+        if moment is not None and math.isfinite(moment):
+            events.append({**event, "t": moment})
     return events
 
 
@@ -231,4 +234,5 @@ def _size(files: Iterable[Path | None]) -> int:
 
 
 def _positive(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
+    number = parse_number(value)
+    return number is not None and 0 < number < math.inf

@@ -206,7 +206,7 @@ def _images(scan: Scan, settings: Settings) -> dict[str, Any]:
 def _against(project: Project, report: Report, against: Path) -> Against:
     from loratui.lab.models import resolve_model
     from loratui.lab.run.record import frozen_project
-    from loratui.lab.run.records import Frozen, compare_records, factors
+    from loratui.lab.run.records import compare_records, factors
     from loratui.lab.run.resuming import as_known_now
     from loratui.lab.run.runs import RunFolder
     from loratui.lab.run.trained import said_by_others
@@ -214,7 +214,7 @@ def _against(project: Project, report: Report, against: Path) -> Against:
     run = RunFolder(against)
     base = project.settings.base
     try:
-        before = as_known_now(Frozen.read(run))
+        before = as_known_now(run)
         model = resolve_model(base.model, project.folder, base.revision, base.variant)
         now = frozen_project(project, model, {}, report.base.scan)
         differences = compare_records(before, now)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from loratui.lab.errors import LabError
+from loratui.lab.files import read_file
 from loratui.lab.project.checking import check, check_document, tables_of, unknown_words
 from loratui.lab.project.experiment import (
     Claim,
@@ -168,7 +169,7 @@ def _file_at(path: Path) -> Path:
 
 def _text_of(file: Path) -> str:
     try:
-        data = file.read_bytes()
+        data = read_file(file)
     except FileNotFoundError:
         raise LabError(f"{file}: there is no such file; give a project's folder or its {FILE_NAME}") from None
     except (OSError, ValueError) as error:

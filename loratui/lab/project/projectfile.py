@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from loratui.lab.errors import LabError
-from loratui.lab.files import write_atomic
+from loratui.lab.files import read_file, write_atomic
 from loratui.lab.plain import plain
 from loratui.lab.project.project import FILE_NAME, Project, project_of_text
 from loratui.lab.project.schema import KeyPath
@@ -221,7 +221,7 @@ class ProjectFile:
         if seen == self._seen:
             return False
         try:
-            content = self.path.read_bytes()
+            content = read_file(self.path)
         except OSError:
             return True
         if content == self._on_disk:
@@ -300,7 +300,7 @@ def _path(key: str) -> KeyPath:
 
 def _read(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return read_file(file)
     except FileNotFoundError:
         raise LabError(f"{file}: there is no such file; it was removed or renamed") from None
     except (OSError, ValueError) as error:

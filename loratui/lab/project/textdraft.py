@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from loratui.lab.files import write_atomic
+from loratui.lab.files import make_folder, read_file, write_atomic
 
 
 def draft_file(project: Path) -> Path:
@@ -19,14 +19,14 @@ def draft_file(project: Path) -> Path:
 def keep_draft(project: Path, text: str) -> None:
     """Keep a text, in place of an older one. OSError when the folder cannot be written."""
     file = draft_file(project)
-    file.parent.mkdir(exist_ok=True)
+    make_folder(file.parent)
     write_atomic(file, text.encode("utf-8", "replace"))
 
 
 def find_draft(project: Path) -> str | None:
     """The text that was kept; None when there is none."""
     try:
-        return draft_file(project).read_text(encoding="utf-8", errors="replace")
+        return read_file(draft_file(project)).decode("utf-8", "replace")
     except OSError:
         return None
 

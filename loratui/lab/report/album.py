@@ -10,6 +10,7 @@ import math
 import re
 from pathlib import Path
 
+from loratui.lab.files import open_binary
 from loratui.lab.plain import plain
 from loratui.lab.report.article import Picture
 
@@ -55,7 +56,7 @@ def file_name(name: str) -> str:
 def _encoded(path: Path, name: str, alt: str, side: int) -> Picture:
     from PIL import Image, ImageOps
 
-    with Image.open(path) as opened:
+    with open_binary(path) as file, Image.open(file) as opened:
         if opened.width * opened.height > 100_000_000:
             raise ValueError(f"{opened.width}x{opened.height} pixels are too many")
         opened.draft("RGB", (2 * side, 2 * side))

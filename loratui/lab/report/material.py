@@ -18,7 +18,7 @@ from loratui.lab.notes.notebook import short_run
 from loratui.lab.patience import Progress, quiet
 from loratui.lab.pictures.gallery import Gallery
 from loratui.lab.project.project import Project, load_project
-from loratui.lab.run.record import Record, read_record
+from loratui.lab.run.record import Record, read_record, refuse_odd_log
 from loratui.lab.run.runs import RunFolder, RunState, list_runs, read_state
 from loratui.lab.scores.features import newest_scores, remembered_scores
 from loratui.lab.scores.scores import RunScores, Score
@@ -146,6 +146,7 @@ def _read(run: RunFolder) -> Told:
     state, record, said, problem = read_state(run), None, {}, ""
     try:
         said = run.read_record()
+        refuse_odd_log(run)
         record = read_record(run)
     except LabError as error:
         problem = str(error)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from loratui.lab.errors import LabError
-from loratui.lab.files import write_atomic
+from loratui.lab.files import make_folder, read_text, sha256_file, write_atomic
 from loratui.lab.patience import Progress, quiet
 from loratui.lab.report import markdownpage, page
 from loratui.lab.report.composing import compose
@@ -43,11 +43,11 @@ def write_report(project_folder: Path, output: Path | None = None, progress: Pro
 
 def _known(folder: Path) -> Hashes:
     try:
-        document = json.loads((folder / LIST).read_text(encoding="utf-8"))
+        document = json.loads(read_text(folder / LIST))
         return {str(name): [str(one) for one in hashes] for name, hashes in document["files"].items()}
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}  # damaged: then nothing here is known to be ours
 
 
@@ -60,7 +60,7 @@ def _refuse_what_is_not_ours(folder: Path, files: Mapping[str, bytes], known: Ha
 
 
 def _write(folder: Path, files: Mapping[str, bytes], known: Hashes) -> None:
-    (folder / PICTURES).mkdir(parents=True, exist_ok=True)
+    make_folder(folder / PICTURES)
     new = {name: [_hash(data)] for name, data in files.items()}
     # Before the files, so that a report that is cut off leaves nothing that the next one takes for somebody's.
     both = {name: [*known.get(name, ()), *new.get(name, ())] for name in sorted({*known, *new})}
@@ -87,6 +87,6 @@ def _hash(data: bytes) -> str:
 
 def _hash_of(file: Path) -> str | None:
     try:
-        return _hash(file.read_bytes())
+        return sha256_file(file)
     except FileNotFoundError:
         return None

@@ -47,7 +47,7 @@ def look_at_fork(
 ) -> Fork:
     """The run again with these changes. LabError when nothing differs, or its project or variant is gone; `download`
     as of `series_plan`."""
-    before = as_known_now(Frozen.read(run))
+    before = as_known_now(run)
     file = project_file(run)
     if not file.is_file():
         raise LabError(f"{plain(file)}: the project of this run is gone, so there is nothing to run again")

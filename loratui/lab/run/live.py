@@ -6,6 +6,7 @@ read. Also which run somebody means who wants to watch one. Of finished runs `ru
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -15,7 +16,6 @@ from pathlib import Path
 
 from loratui.lab.errors import LabError
 from loratui.lab.files import open_binary
-from loratui.lab.plain import plain
 from loratui.lab.run.events import Event, last_event, parse_number, read_events
 from loratui.lab.run.lock import is_locked
 from loratui.lab.run.runs import FINAL, RunFolder, RunState, list_runs, read_state
@@ -117,25 +117,19 @@ class _Follower:
             return 0
         if size <= _TAIL:
             return 0
-        try:
-            return self._tail_of(size)
-        except OSError:
-            return 0
-
-    def _tail_of(self, size: int) -> int:
-        latest = [last_event(self.run.events_file, kind) for kind in ("state", "step")]
-        for event in sorted((e for e in latest if e), key=lambda e: parse_number(e.get("t")) or 0.0):
-            self._take(event)
-        with open_binary(self.run.events_file) as file:
-            file.seek(size - _TAIL)
-            return size - _TAIL + file.read(_TAIL).rfind(b"\n") + 1
+        with contextlib.suppress(OSError):
+            latest = [last_event(self.run.events_file, kind) for kind in ("state", "step")]
+            for event in sorted((e for e in latest if e), key=lambda e: parse_number(e.get("t")) or 0.0):
+                self._take(event)
+            with open_binary(self.run.events_file) as file:
+                file.seek(size - _TAIL)
+                return size - _TAIL + file.read(_TAIL).rfind(b"\n") + 1
+        return 0
 
     def look(self) -> LiveRun | None:
-        try:
+        events: list[Event] = []
+        with contextlib.suppress(OSError):  # no log of ours: `read_state` says so
             events, self.offset = read_events(self.run.events_file, self.offset)
-        except OSError as error:  # said in words by `read_state`; here it must not hide the other runs
-            self.state = {**self.state, "reason": f"{plain(self.run.events_file)}: {error.strerror}"}
-            events = []
         for event in events:
             self._take(event)
         said = str(self.state.get("state", ""))

@@ -10,8 +10,7 @@ import hashlib
 import os
 import platform
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -21,13 +20,17 @@ from typing import Any
 from loratui import __version__
 from loratui.lab.dataset.buckets import training_sizes
 from loratui.lab.dataset.dataset import Scan, TrainingImage, scan_dataset
-from loratui.lab.errors import LabError
+from loratui.lab.derived import declared
+from loratui.lab.errors import LabError, cause_of
+from loratui.lab.files import open_binary
+from loratui.lab.modelfiles import PARTS
 from loratui.lab.models import ModelFolder, model_facts, model_hash
+from loratui.lab.plain import plain
 from loratui.lab.project.plan import Plan, plan
 from loratui.lab.project.project import Project, variant_caption
 from loratui.lab.project.settings import ResolvedPrompt, Settings, settings_from_dict, settings_to_dict
 from loratui.lab.run.records import Frozen
-from loratui.lab.run.runs import RunFolder
+from loratui.lab.run.runs import RunFolder, undamaged
 
 LIBRARIES = ("torch", "diffusers", "transformers", "peft", "accelerate", "numpy", "pillow")
 
@@ -165,9 +168,9 @@ def _versions() -> dict[str, str]:
 def read_record(run: RunFolder) -> Record:
     """The frozen record of a run. LabError when it is missing, damaged or edited into something impossible."""
     record, captions = run.read_record(), run.read_captions()
-    with _undamaged(run.captions_file):
-        images = tuple(_frozen_image(image) for image in captions)
-    with _undamaged(run.record_file):
+    with undamaged(run.captions_file):
+        images: tuple[FrozenImage, ...] = declared(tuple[FrozenImage, ...], captions)
+    with undamaged(run.record_file):
         model = record["model"]
         return Record(
             project=record["run"]["project"],
@@ -175,23 +178,31 @@ def read_record(run: RunFolder) -> Record:
             settings=settings_from_dict(record["settings"]),
             images=images,
             model=ModelFolder(model["name"], Path(model["path"]), model["family"], model["variant"]),
-            hashes=dict(model["sha256"]),
+            hashes={part: model["sha256"][part] for part in PARTS},
             resolution=model["resolution"],
             align=model["align"],
         )
 
 
-def _frozen_image(image: Mapping[str, Any]) -> FrozenImage:
-    width, height = image["bucket"]
-    return FrozenImage(image["name"], image["path"], image["sha256"], image["caption"], int(image["repeats"]),
-                       (int(width), int(height)))  # fmt: skip
+def readable_runs(runs: Iterable[RunFolder], problems: list[str]) -> list[RunFolder]:
+    """Those whose record can be read: of each other run a line in `problems`, so that one does not blind the rest."""
+    found = []
+    for run in runs:
+        try:
+            read_record(run)
+            refuse_odd_log(run)
+        except LabError as error:
+            problems.append(f"{plain(run.id)} is left out: {error}")
+        else:
+            found.append(run)
+    return found
 
 
-@contextmanager
-def _undamaged(file: Path) -> Iterator[None]:
+def refuse_odd_log(run: RunFolder) -> None:
+    """LabError where the log of a run is there and is no file that can be read."""
     try:
-        yield
-    except LabError as error:  # of the settings, which name their key
-        raise LabError(f"{file}: damaged: {error}; start a new run") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise LabError(f"{file}: damaged: {type(error).__name__} {error}; start a new run") from error
+        open_binary(run.events_file).close()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise LabError(f"{run.events_file}: cannot be read: {cause_of(error)}") from error

@@ -20,7 +20,7 @@ from loratui.lab.project.settings import settings_from_dict, settings_to_dict
 from loratui.lab.run.lock import RunLock, is_locked
 from loratui.lab.run.record import Record, frozen_project, read_record
 from loratui.lab.run.records import Difference, Frozen, compare_records, factors
-from loratui.lab.run.runs import RunFolder, RunState, list_runs, read_state, resumes
+from loratui.lab.run.runs import RunFolder, RunState, list_runs, read_state, resumes, undamaged
 from loratui.lab.run.starting import examined
 from loratui.lab.run.wanted import VariantGone, wanted_again
 
@@ -99,7 +99,7 @@ def reconcile(run: RunFolder, overrides: Sequence[str], allow_changes: bool) -> 
     LabError with the differences in settings, captions, images or base model, unless `allow_changes`: then the run
     goes on with what is there now. Other versions and another machine are only pointed out: they may change last bits.
     """
-    record, before = read_record(run), as_known_now(Frozen.read(run))
+    record, before = read_record(run), as_known_now(run)
     file = project_file(run)
     if not file.is_file():
         return _without_project(run, record, f"{plain(file)} is gone", overrides)
@@ -130,10 +130,12 @@ def reconcile(run: RunFolder, overrides: Sequence[str], allow_changes: bool) -> 
     return [*found.notes, f"going on with changes; the old record is kept:{_listed(found.changes)}"]
 
 
-def as_known_now(record: Frozen) -> Frozen:
-    """With the defaults of settings that a newer loratui added since: those are no changes."""
-    settings = settings_to_dict(settings_from_dict(record.record["settings"]))
-    return Frozen({**record.record, "settings": settings}, record.captions)
+def as_known_now(run: RunFolder) -> Frozen:
+    """Its record with the defaults of settings that a newer loratui added since: those are no changes."""
+    frozen = Frozen.read(run)
+    with undamaged(run.record_file):
+        settings = settings_to_dict(settings_from_dict(frozen.record["settings"]))
+    return Frozen({**frozen.record, "settings": settings}, frozen.captions)
 
 
 @dataclass(frozen=True)

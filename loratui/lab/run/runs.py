@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from loratui.lab.errors import LabError
+from loratui.lab.errors import LabError, cause_of
 from loratui.lab.files import (
     PART_SUFFIX,
     RECORD,
@@ -33,6 +33,7 @@ from loratui.lab.files import (
 )
 from loratui.lab.plain import plain
 from loratui.lab.run.events import Event, last_event, parse_number
+from loratui.lab.run.frozentables import checked_images, checked_record, refuse_deep
 from loratui.lab.run.lock import is_locked
 
 FINAL = ("finished", "stopped", "failed")
@@ -135,14 +136,16 @@ class RunFolder:
 
     def read_record(self) -> dict[str, Any]:
         """The frozen record. LabError when it is missing or damaged."""
-        return _read_toml(self.record_file)
+        record = _read_toml(self.record_file)
+        with undamaged(self.record_file):
+            checked_record(record)
+        return record
 
     def read_captions(self) -> list[dict[str, Any]]:
-        """The `[[image]]` tables of captions.toml: name, sha256, caption, …"""
-        images = _read_toml(self.captions_file).get("image", [])
-        if not isinstance(images, list):
-            raise LabError(f"{self.captions_file}: 'image' is not a list of tables; the file was changed by hand")
-        return [dict(image) for image in images]
+        """The `[[image]]` tables of captions.toml: name, sha256, caption, … LabError as above."""
+        document = _read_toml(self.captions_file)
+        with undamaged(self.captions_file):
+            return checked_images(document)
 
 
 @dataclass(frozen=True)
@@ -362,10 +365,25 @@ def _write_toml(path: Path, content: Mapping[str, Any]) -> None:
         raise LabError(f"{path}: {around!r} is not Unicode text and cannot be recorded; rename that file") from error
 
 
+@contextlib.contextmanager
+def undamaged(file: Path) -> Iterator[None]:
+    """LabError that names the file for what is found wrong with what is frozen in it."""
+    try:
+        yield
+    except LabError as error:  # of the settings, which name their key
+        raise LabError(f"{file}: damaged: {error}; start a new run") from error
+    except KeyError as error:
+        raise LabError(f"{file}: damaged: {plain(error.args[0], 40)} is missing; start a new run") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise LabError(f"{file}: damaged: {cause_of(error)}; start a new run") from error
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(read_text(path))
+        refuse_deep(document)
+        return document
     except FileNotFoundError as error:
         raise LabError(f"{path}: missing; this is not the folder of a run, or it was never frozen") from error
-    except (OSError, ValueError) as error:
-        raise LabError(f"{path}: cannot be read: {plain(error)}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise LabError(f"{path}: cannot be read: {cause_of(error)}") from error

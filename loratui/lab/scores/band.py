@@ -102,5 +102,5 @@ def _seed(run: RunFolder) -> int | None:
     """The training seed; None where the record does not tell it."""
     try:
         return int(run.read_record()["settings"]["train"]["seed"])
-    except (LabError, KeyError, TypeError, ValueError):
+    except (LabError, KeyError, TypeError, ValueError, OverflowError):
         return None

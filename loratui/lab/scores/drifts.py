@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import NormalDist, fmean, stdev
 from typing import Any
 
-from loratui.lab.derived import read_derived, write_derived
+from loratui.lab.derived import declared, read_derived, write_derived
 from loratui.lab.run.runs import RunFolder
 from loratui.lab.scores.groups import GROUPS, TRAINED, UNRELATED
 
@@ -93,18 +93,10 @@ def _drifts(document: Mapping[str, Any]) -> tuple[EpsilonDrift, ...]:
 
 
 def _drift(table: Mapping[str, Any]) -> EpsilonDrift:
-    series = {name: tuple(float(x) for x in table[name]) for name in ("drift", "base_pull", "lora_pull")}
-    seeds = tuple(int(seed) for seed in table["seeds"])
-    if not seeds or any(len(values) != len(seeds) for values in series.values()):
+    made: EpsilonDrift = declared(EpsilonDrift, table)
+    if not made.seeds or {len(made.drift), len(made.base_pull), len(made.lora_pull)} != {len(made.seeds)}:
         raise ValueError("a drift needs a number for each seed")
-    return EpsilonDrift(
-        step=int(table["step"]),
-        payload=str(table["payload"]),
-        group=str(table["group"]),
-        prompt=str(table["prompt"]),
-        seeds=seeds,
-        **series,
-    )
+    return made
 
 
 def steps_of(drifts: Iterable[EpsilonDrift]) -> tuple[int, ...]:

@@ -7,16 +7,18 @@ measured again, and where it cannot be written, what was measured holds for this
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loratui.lab.errors import LabError
-from loratui.lab.files import append_line
+from loratui.lab.derived import declared
+from loratui.lab.errors import LabError, cause_of
+from loratui.lab.files import append_line, open_binary, sha256_file
 from loratui.lab.plain import plain
+from loratui.lab.project.expected import MEASURES, NUMBERS
 from loratui.lab.run.runs import RunFolder
 
 VERSION = 1  # of the measures: another one measures anew
@@ -65,7 +67,7 @@ class Readings:
 
 
 def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return sha256_file(path)
 
 
 def pixels(path: Path) -> Any:
@@ -74,10 +76,10 @@ def pixels(path: Path) -> Any:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with open_binary(path) as file, Image.open(file) as image:
             return np.asarray(image.convert("RGB"), np.uint8)
     except (OSError, ValueError, SyntaxError) as error:  # Pillow says SyntaxError of a broken PNG
-        raise LabError(f"{path}: cannot be read as a picture: {plain(error, 200)}") from error
+        raise LabError(f"{path}: cannot be read as a picture: {cause_of(error)}") from error
 
 
 def _measured(path: Path) -> Measures:
@@ -101,8 +103,19 @@ def read_measures(run: RunFolder, path: Path) -> Measures | None:
 
 
 def measures_of(table: Any) -> Measures:
-    """From the form in which they are written down: a value, a confidence and a reason by name."""
-    return {str(name): Reading(told[0], float(told[1]), str(told[2])) for name, told in table.items()}
+    """From the form in which they are written down: a value, a confidence and a reason by name.
+
+    ValueError for what no measure says, and where one is missing: it is measured again, then.
+    """
+    found = {}
+    for name in MEASURES:
+        value, confidence, reason = table[name]
+        kind: Any = int | float | None if name in NUMBERS else str | None
+        made = Reading(declared(kind, value), declared(float, confidence), declared(str, reason))
+        if not 0 <= made.confidence <= 1 or (made.value is None and not made.uncertain and name in NUMBERS):
+            raise ValueError(f"{name} cannot be so sure")
+        found[name] = made
+    return found
 
 
 def _file(run: RunFolder) -> Path:
@@ -111,10 +124,10 @@ def _file(run: RunFolder) -> Path:
 
 def _lines(file: Path, sha: str = "") -> Iterator[tuple[str, Measures]]:
     """All that is in the file, or of one picture: there may be ten thousands of lines, of which one is wanted."""
-    with contextlib.suppress(OSError), file.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
+    with contextlib.suppress(OSError), open_binary(file) as opened:
+        for line in io.TextIOWrapper(opened, "utf-8", "replace"):
             if sha in line:
-                with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError, IndexError):
+                with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
                     table = json.loads(line)
                     if table["v"] == VERSION:
                         yield str(table["sha"]), measures_of(table["measures"])

@@ -17,6 +17,7 @@ from loratui.lab.markdown import escape, table
 from loratui.lab.plain import plain
 from loratui.lab.project.project import Project
 from loratui.lab.run.events import last_event, parse_number
+from loratui.lab.run.record import read_record
 from loratui.lab.run.runs import RunFolder
 from loratui.lab.scores.claims import AGREES, ANSWERS, DISAGREES, Answer
 
@@ -77,15 +78,15 @@ def trained(project: Project, variant: str, run: RunFolder) -> Trained:
     if end is None or end.get("state") != "finished":
         state = plain(end.get("state", "")) if end else "never begun"
         raise LabError(f"{run.path}: this run is not finished ({state}); run the reproduction again")
-    settings = run.read_record()["settings"]
+    step = end.get("step")
     return Trained(
         project.name,
         variant,
         run.id,
-        int(end.get("step", 0)),
+        step if isinstance(step, int) else 0,
         parse_number(end.get("seconds")) or 0.0,
         str(end.get("lora_sha256", "")),
-        str(settings["train"]["device"]),
+        read_record(run).settings.train.device,
     )
 
 

@@ -7,13 +7,14 @@ and the report tell the same numbers. How they are counted is `scoring`'s busine
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from loratui.lab.derived import finite, read_derived, write_derived
+from loratui.lab.derived import declared, finite, read_derived, write_derived
+from loratui.lab.plain import plain
 from loratui.lab.run.runs import RunFolder
-from loratui.lab.scores.statistics import Change, Paired, Rate, Verdict
+from loratui.lab.scores.statistics import VERDICTS, Change, Paired, Rate, Verdict
 
 VERSION = 1  # of the file; another one is counted anew
 ALL = "all of them"  # the name of a score that asks for all expectations of a prompt in one picture
@@ -162,44 +163,10 @@ def read_scores(run: RunFolder) -> RunScores | None:
 
 
 def _made(document: Mapping[str, Any]) -> RunScores:
-    return RunScores(
-        run=document["run"],
-        signature=document["signature"],
-        unread=tuple(document["unread"]),
-        scores=tuple(_score(table) for table in document["scores"]),
-        means=tuple(_mean(table) for table in document["means"]),
-        copies=tuple(_placed(Copies, table) for table in document["copies"]),
-        moved=tuple(_placed(Moved, t, rmse_middle=_change(t["rmse_middle"])) for t in document["moved"]),
-    )
-
-
-def _placed(kind: type[Any], table: Mapping[str, Any], **made: Any) -> Any:
-    names = {field.name for field in fields(kind)} - {"place"} - set(made)
-    return kind(place=Place(**table["place"]), **{name: table[name] for name in names}, **made)
-
-
-def _score(table: Mapping[str, Any]) -> Score:
-    made: Score = _placed(
-        Score,
-        table,
-        base=Rate(**table["base"]),
-        lora=Rate(**table["lora"]),
-        paired=Paired(**table["paired"]),
-        verdict=Verdict(**table["verdict"]),
-        **{name: tuple(table[name]) for name in ("seeds", "base_seen", "lora_seen")},
-    )
+    made: RunScores = declared(RunScores, document)
+    for score in made.scores:
+        if score.verdict.verdict not in VERDICTS:
+            raise ValueError(f"there is no verdict {plain(score.verdict.verdict, 40)!r}")
+        if not len(score.seeds) == len(score.base_seen) == len(score.lora_seen):
+            raise ValueError("a score needs what was seen of each seed")
     return made
-
-
-def _mean(table: Mapping[str, Any]) -> Mean:
-    changes = {name: _change(table[name]) for name in ("change", "lora_middle")}
-    made: Mean = _placed(Mean, table, **changes)
-    return made
-
-
-def _change(table: Mapping[str, Any] | None) -> Change | None:
-    if table is None:
-        return None
-    low, high = table["low"], table["high"]
-    low, high = (-float("inf") if low is None else low), (float("inf") if high is None else high)
-    return Change(table["n"], table["estimate"], low, high, table["p"])

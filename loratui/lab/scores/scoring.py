@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from loratui.lab.errors import LabError
+from loratui.lab.errors import LabError, cause_of
 from loratui.lab.patience import Progress, quiet
 from loratui.lab.pictures.gallery import Gallery, Spot, Where
 from loratui.lab.project.expected import faults, meets
@@ -79,8 +79,10 @@ class Seen:
             progress(done, len(paths))
             try:
                 self._digests[path], self._measures[path] = self.readings.of(path)
-            except (LabError, OSError) as error:
+            except LabError as error:
                 self.unread[path] = str(error)
+            except OSError as error:
+                self.unread[path] = f"{path}: cannot be read: {cause_of(error)}"
         progress(len(paths), len(paths))
         if self.unread:
             whole = lambda pair: pair.base not in self.unread and pair.lora not in self.unread  # noqa: E731

@@ -23,10 +23,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from statistics import NormalDist
 from typing import TYPE_CHECKING
+
+from loratui.lab.derived import NULL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,8 +94,8 @@ class Change:
 
     n: int
     estimate: float  # Hodges-Lehmann
-    low: float  # 95 % interval; infinite below six numbers
-    high: float
+    low: float = field(metadata={NULL: -math.inf})  # 95 % interval; infinite below six numbers
+    high: float = field(metadata={NULL: math.inf})
     p: float  # of there being nothing, by the exact signed-rank test that belongs to the interval
 
 

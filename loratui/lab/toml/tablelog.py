@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from loratui.lab.errors import LabError
-from loratui.lab.files import append_whole, fsync_folder, write_atomic
+from loratui.lab.errors import LabError, cause_of
+from loratui.lab.files import MOST_BYTES, append_whole, fsync_folder, open_file, read_file, write_atomic
 from loratui.lab.plain import plain
 
 NAME = "observation"
@@ -32,7 +32,7 @@ _PATIENCE = 5.0  # seconds; whoever writes holds the file for a moment
 def read_tables(file: Path) -> list[dict[str, Any]]:
     """The tables in the file, none when it is missing. LabError with the line when it is no TOML."""
     try:
-        content = file.read_bytes()
+        content = read_file(file)
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -45,7 +45,7 @@ def line_of(file: Path, index: int, key: str) -> str:
     from loratui.lab.toml.places import line_at, lines_of
 
     try:
-        lines = lines_of(_whole(file, file.read_bytes())[0].decode("utf-8"))
+        lines = lines_of(_whole(file, read_file(file))[0].decode("utf-8"))
     except (OSError, LabError):
         return ""
     line = line_at(lines, (NAME, index, key))
@@ -69,6 +69,9 @@ class Appending:
         try:
             self._content, self._torn = _whole(self.file, _read_all(self._descriptor))
             self.tables = _tables(self.file, self._content)
+        except OSError as error:
+            os.close(self._descriptor)
+            raise LabError(f"{self.file}: cannot be read: {error.strerror}; nothing was saved") from error
         except BaseException:
             os.close(self._descriptor)
             raise
@@ -83,6 +86,10 @@ class Appending:
 
         lead = b"" if not self._content else b"\n" if self._content.endswith(b"\n") else b"\n\n"
         block = _HEADER + b"\n" + tomli_w.dumps(table).encode("utf-8")
+        try:  # first: to a list that somebody wrote in one line, TOML allows nothing to be added
+            tables = _tables(self.file, self._content + b"\n\n" + block)
+        except ValueError as error:
+            raise LabError(f"{self.file}: write each {NAME} below an own [[{NAME}]]; nothing was saved") from error
         try:
             if self._torn:
                 write_atomic(self.file, self._content + lead + _commented(self._torn) + b"\n" + block)
@@ -90,7 +97,7 @@ class Appending:
                 self._append(lead + block)
         except OSError as error:
             raise LabError(f"{self.file}: cannot be written: {error.strerror}; nothing was saved") from error
-        self.tables = _tables(self.file, self._content + b"\n\n" + block)
+        self.tables = tables
 
     def _append(self, block: bytes) -> None:
         size = os.fstat(self._descriptor).st_size
@@ -107,7 +114,7 @@ def _locked(file: Path) -> int:
     """The open file, locked, and surely the one that has the name now."""
     deadline = time.monotonic() + _PATIENCE
     while True:
-        descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = open_file(file, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with contextlib.suppress(FileNotFoundError):
@@ -123,13 +130,18 @@ def _locked(file: Path) -> int:
         os.close(descriptor)
         if time.monotonic() > deadline:
             raise LabError(f"{file}: another program holds it for writing; nothing was saved, try again")
-        time.sleep(0.01)
+        time.sleep(0.001)  # whoever just let go may be back at once; a longer one would be passed by again and again
 
 
 def _read_all(descriptor: int) -> bytes:
+    """OSError for more than anybody wrote down."""
     parts: list[bytes] = []
-    while part := os.pread(descriptor, 1 << 20, sum(map(len, parts))):
+    size = 0
+    while part := os.pread(descriptor, 1 << 20, size):
         parts.append(part)
+        size += len(part)
+        if size > MOST_BYTES:
+            raise OSError(errno.EFBIG, f"larger than {MOST_BYTES >> 20} MiB; it is none of ours")
     return b"".join(parts)
 
 
@@ -166,7 +178,11 @@ def _ends_unfinished(content: bytes) -> bool:
 
 
 def _parsed(content: bytes) -> dict[str, Any]:
-    return tomllib.loads(content.decode("utf-8"))
+    """ValueError when it is no TOML."""
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except RecursionError as error:
+        raise ValueError(cause_of(error)) from error
 
 
 def _broken(file: Path, error: ValueError) -> LabError:

@@ -6,13 +6,14 @@ Distances are RMSE between pictures of the same noise. Blocks work on what other
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from loratui.lab.derived import read_derived, write_derived
+from loratui.lab.derived import declared, read_derived, write_derived
 from loratui.lab.errors import LabError
 from loratui.lab.run.runs import RunFolder
 from loratui.lab.scores.statistics import Change
@@ -99,24 +100,9 @@ def read_knockouts(run: RunFolder) -> tuple[KnockOut, ...] | None:
 
 
 def _knockouts(document: Mapping[str, Any]) -> tuple[KnockOut, ...]:
-    return tuple(
-        KnockOut(**{**table, "prompts": tuple(map(_prompt, table["prompts"])), "sheets": tuple(table["sheets"])})
-        for table in document["steps"]
-    )
-
-
-def _prompt(table: Mapping[str, Any]) -> KnockedPrompt:
-    blocks = tuple(
-        Knocked(one["block"], one["how"], _distance(one["to_lora"]), _distance(one["to_base"]))
-        for one in table["blocks"]
-    )
-    made = {**table, "seeds": tuple(table["seeds"]), "moved": _distance(table["moved"]), "blocks": blocks}
-    return KnockedPrompt(**made)
-
-
-def _distance(table: Mapping[str, Any]) -> Distance:
-    middle = table["middle"]
-    low, high = (end if middle[name] is None else float(middle[name])
-                 for name, end in (("low", -math.inf), ("high", math.inf)))  # fmt: skip
-    values = tuple(float(value) for value in table["values"])
-    return Distance(values, Change(int(middle["n"]), float(middle["estimate"]), low, high, float(middle["p"])))
+    steps: tuple[KnockOut, ...] = declared(tuple[KnockOut, ...], document["steps"])
+    for prompt in itertools.chain.from_iterable(step.prompts for step in steps):
+        without, only = ({one.block for one in prompt.of(how)} for how in (WITHOUT, ONLY))
+        if without != only:
+            raise ValueError("a block needs to be switched off, and to be alone on")
+    return steps

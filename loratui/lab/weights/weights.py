@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from loratui.lab.derived import read_derived, write_derived
+from loratui.lab.derived import declared, read_derived, write_derived
 from loratui.lab.run.runs import RunFolder
 from loratui.lab.weights.layers import KEYS_AND_VALUES, block_order, kind_order
 
@@ -250,6 +250,9 @@ def _part(name: str, facts: Sequence[ModuleFacts], whole: float) -> Part:
 # -- the file -----------------------------------------------------------------------------------------------------
 
 
+_FACTS = tuple(field.name for field in fields(ModuleFacts))
+
+
 def weights_file(run: RunFolder) -> Path:
     return run.path / "weights.json"
 
@@ -291,30 +294,27 @@ def read_weights(run: RunFolder) -> RunWeights | None:
 def _made(document: Mapping[str, Any]) -> RunWeights:
     layers, steps = document["layers"], document["steps"]
     return RunWeights(
-        run=str(document["run"]),
-        base=str(document["base"]),
-        steps={int(step): tuple(_module(layers, row) for row in table["layers"]) for step, table in steps.items()},
-        shas={int(step): str(table["sha256"]) for step, table in steps.items()},
-        cosines=tuple(Cosine(**table) for table in document["cosines"]),
-        tokens=_tokens(document["tokens"]),
-        problems=tuple(str(text) for text in document["problems"]),
+        run=declared(str, document["run"]),
+        base=declared(str, document["base"]),
+        steps={_step(step): tuple(_module(layers, row) for row in table["layers"]) for step, table in steps.items()},
+        shas={_step(step): declared(str, table["sha256"]) for step, table in steps.items()},
+        cosines=declared(tuple[Cosine, ...], document["cosines"]),
+        tokens=declared(MovedTokens | None, document["tokens"]),
+        problems=declared(tuple[str, ...], document["problems"]),
     )
+
+
+def _step(name: str) -> int:
+    step: int = declared(int, int(name))
+    return step
 
 
 def _module(layers: Sequence[Sequence[Any]], row: Sequence[Any]) -> ModuleFacts:
     index, rank, norm, spectral, stable, effective, rank90 = row
     name, block, kind, base = layers[index]
-    numbers = (norm, base, spectral, stable, effective)
-    if any(value is not None and not isinstance(value, (int, float)) for value in (*numbers, rank90)):
-        raise ValueError(f"a number of {name} is none")
-    return ModuleFacts(str(name), str(block), str(kind), int(rank), *numbers, rank90)
-
-
-def _tokens(table: Mapping[str, Any] | None) -> MovedTokens | None:
-    if table is None:
-        return None
-    moves = {name: tuple(TokenMove(**move) for move in table[name]) for name in ("most", "trained")}
-    return MovedTokens(**{**table, **moves})
+    values = (name, block, kind, rank, norm, base, spectral, stable, effective, rank90)
+    made: ModuleFacts = declared(ModuleFacts, dict(zip(_FACTS, values, strict=True)))
+    return made
 
 
 def _short(value: float | None) -> float | None:

@@ -332,3 +332,12 @@ def test_a_file_changed_by_hand_is_read_anew(run: RunFolder) -> None:
 def test_a_run_without_a_file_has_no_observations_and_gets_none_by_looking(run: RunFolder) -> None:
     assert read_observations(run) == []
     assert not run.observations_file.exists()
+
+
+def test_a_list_that_was_written_in_one_line_is_not_broken_by_adding_to_it(run: RunFolder) -> None:
+    text = 'observation = [{ note = "by hand" }]\n'
+    run.observations_file.write_text(text, encoding="utf-8")
+    with pytest.raises(LabError, match=r"write each observation below an own \[\[observation\]\]; nothing was saved"):
+        observe(run, "seen")
+    assert run.observations_file.read_text(encoding="utf-8") == text
+    assert [one.note for one in read_observations(run)] == ["by hand"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from loratui.lab.errors import LabError
 from loratui.lab.models import model_hash
 from loratui.lab.project.project import load_project
-from loratui.lab.run.record import Record, output_name, read_record
+from loratui.lab.run.record import Record, output_name, read_record, readable_runs
 from loratui.lab.run.runs import RunFolder, create_run
 from loratui.lab.run.starting import examined
 from loratui.lab.run.starting import new_run as started
@@ -184,3 +185,44 @@ def test_a_folder_that_is_no_run_is_told_so(tmp_path: Path) -> None:
         read_record(create_run(tmp_path, "x"))
     with pytest.raises(LabError, match="not the folder of a run"):
         read_record(RunFolder(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("key", "odd"),
+    [("caption", 5), ("caption", []), ("name", 1), ("sha256", math.inf), ("sha256", "no hash"), ("path", []),
+     ("path", "a\0b"), ("repeats", math.inf), ("repeats", 0), ("repeats", True), ("bucket", [64]), ("bucket", [0, 64])],
+)  # fmt: skip
+def test_an_image_that_no_run_could_have_is_told_with_its_number(tmp_path: Path, key: str, odd: object) -> None:
+    run = create_run(tmp_path, "a")
+    image = {"name": "1.png", "path": "/1.png", "sha256": "0" * 64, "caption": "a", "repeats": 1, "bucket": [64, 64]}
+    run.freeze({}, [image, {**image, key: odd}])
+    with pytest.raises(LabError) as refused:
+        run.read_captions()
+    assert str(refused.value).startswith(f"{run.captions_file}: damaged: image 2: {key}")
+    assert str(refused.value).endswith("; start a new run")
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "odd"),
+    [("model", "align", []), ("model", "align", 0), ("model", "resolution", math.nan), ("model", "name", 5),
+     ("model", "sha256", {"unet": 5}), ("run", "project", 7), ("run", "overrides", "x"), ("run", "project_file", []),
+     ("settings", "question", 1)],
+)  # fmt: skip
+def test_a_record_that_no_run_could_have_is_told_with_its_key(
+    tmp_path: Path, table: str, key: str, odd: object
+) -> None:
+    run = create_run(tmp_path, "a")
+    run.freeze({table: {key: odd}}, [])
+    with pytest.raises(LabError) as refused:
+        run.read_record()
+    assert str(refused.value).startswith(f"{run.record_file}: damaged: {table}.{key}")
+
+
+def test_one_damaged_record_does_not_blind_the_others(project: Path) -> None:
+    one, other = new_run(project), new_run(project)
+    one.captions_file.write_text("image = 1\n", encoding="utf-8")
+    problems: list[str] = []
+    assert readable_runs([one, other], problems) == [other]
+    assert problems == [
+        f"{one.id} is left out: {one.captions_file}: damaged: image is no list of tables; start a new run"
+    ]

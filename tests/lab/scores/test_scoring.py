@@ -174,6 +174,23 @@ def test_lines_of_readings_that_cannot_be_read_are_measured_again(run: RunFolder
     assert Readings(run).of(path) == known
 
 
+@pytest.mark.parametrize(
+    ("name", "odd"),
+    [("colour", [5, 1.0, ""]), ("colour", [[], 1.0, ""]), ("coverage", ["gray", 1.0, ""]), ("count", [True, 1.0, ""]),
+     ("count", [None, 1.0, ""]), ("coverage", [1e300, 1.0, ""]), ("shape", ["circle", 7.0, ""]),
+     ("shape", ["circle", "x", ""]), ("shape", ["circle", 1.0, None]), ("shape", ["circle"])],
+)  # fmt: skip
+def test_a_reading_that_no_measure_says_is_measured_again(run: RunFolder, name: str, odd: object) -> None:
+    path = put(run, 0, 1, shape(RED))
+    known = Readings(run).of(path)
+    file = run.path / "readings.jsonl"
+    line = json.loads(file.read_text(encoding="utf-8"))
+    line["measures"][name] = odd
+    file.write_text(json.dumps(line) + "\n", encoding="utf-8")
+    assert Readings(run).known(path) is None
+    assert Readings(run).of(path) == known
+
+
 @pytest.fixture
 def said_later(home: Path) -> Iterator[None]:
     file = home / "project.toml"
