@@ -71,6 +71,7 @@ class Sitting:
         self.main = self.accelerator.is_main_process
         if self.main:
             remove_leftovers(self.run)
+            requests.put_back(self.run)
         if self.accelerator.num_processes > 1:
             device = self.accelerator.device
         family = load_family(self.record, device, dtype)
@@ -215,8 +216,12 @@ class Sitting:
             self._save_state()
         if due_sample:
             reason = self._sample() or reason
-        if "sample" in asked:
+        if "sample" in asked and not self.signals.number:
             reason = self._sample(asked["sample"]) or reason
+        if self.main and not self.signals.number:  # else what was asked for is taken up by who goes on with the run
+            for name in ("checkpoint", "sample"):
+                if name in asked:
+                    requests.done(self.run, name)
         if "pause" in asked and not reason:
             reason = self._pause()
         return reason
@@ -235,7 +240,7 @@ class Sitting:
             reason = self._wish(asked)
             for name in ("checkpoint", "sample"):
                 if name in asked:
-                    asked[name] = requests.take(self.run, name)
+                    asked[name] = requests.take(self.run, name, until_done=True)
             orders = (reason, asked, time.monotonic() - self.saved_at > STATE_EVERY_SECONDS)
         if several:
             [orders] = broadcast_object_list([orders])

@@ -39,8 +39,10 @@ def cached_snapshot(repository: str, revision: str = "") -> Path | None:
     """The folder of the copy of a model that is on this machine, which may not be whole."""
     model = hub_cache() / f"models--{repository.replace('/', '--')}"
     with contextlib.suppress(OSError, ValueError):
-        commit = revision
-        if not re.fullmatch(r"\w+", revision) or not (model / "snapshots" / revision).is_dir():
+        copies = [copy.name for copy in (model / "snapshots").iterdir()]
+        begun = [copy for copy in copies if re.fullmatch(r"[0-9a-f]{7,}", revision) and copy.startswith(revision)]
+        commit = begun[0] if len(begun) == 1 else ""  # a commit may be given by its beginning, as git has it
+        if not commit:
             commit = read_text(model / "refs" / (revision or "main"), 200).strip()
         if re.fullmatch(r"\w+", commit) and (model / "snapshots" / commit).is_dir():
             return model / "snapshots" / commit

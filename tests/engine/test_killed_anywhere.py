@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from loratui.engine.export import payload_hash
+from loratui.lab.run import requests
 from loratui.lab.run.events import read_events
 from loratui.lab.run.runs import RunFolder, read_state
 from loratui.lab.run.verify import verify
@@ -89,3 +90,27 @@ def test_a_signal_while_pictures_are_drawn_ends_the_run_at_that_step_and_the_res
     assert train(run) == 0
     assert read_state(run).name == "finished"
     assert (files(run), sample_pixels(run)) == (files(undisturbed), sample_pixels(undisturbed))
+
+
+def test_what_was_asked_for_is_done_by_who_goes_on_with_the_run(project: Path) -> None:
+    run = new_run(project, "sample.seeds=[1,2,3]")
+    requests.post(run, "sample", {"prompts": ["a cat"]})
+    requests.post(run, "checkpoint")
+    assert train(run, interrupt_at="sample") == 128 + 2
+    assert list(run.samples.glob("sheet-step-*-asked-*.png")) == []
+    assert train(run) == 0
+    assert verify(run).whole
+    [sheet] = run.samples.glob("sheet-step-*-asked-*.png")
+    step = int(sheet.name[len("sheet-step-") :][:6])
+    assert run.checkpoint_file(step).exists()
+    assert len({path.name[:3] for path in (run.samples / f"step-{step:06d}").iterdir()}) >= 1
+    assert list(run.requests.iterdir()) == []
+
+
+def test_what_is_asked_for_at_a_step_of_the_plan_takes_nothing_from_it(project: Path) -> None:
+    run = new_run(project, "train.checkpoint_every=1", "sample.every=1")
+    requests.post(run, "sample", {"prompts": ["a cat"]})
+    assert train(run) == 0
+    assert verify(run).whole
+    assert {path.name[:3] for path in (run.samples / "step-000001").iterdir()} == {"p00", "p01"}
+    assert len(list(run.samples.glob("sheet-step-000001*.png"))) == 2

@@ -15,9 +15,10 @@ import secrets
 from typing import Any
 
 from loratui.lab.errors import LabError
-from loratui.lab.files import PART_SUFFIX, make_folder, read_text, refuse_links, write_atomic
+from loratui.lab.files import make_folder, read_text, refuse_links, write_atomic
 from loratui.lab.run.runs import RunFolder
 
+_TAKEN = ".taken"
 MOST_BYTES = 1 << 20  # of what a request may hold
 NAMES = ("stop", "pause", "checkpoint", "sample")
 
@@ -40,22 +41,41 @@ def pending(run: RunFolder) -> dict[str, Any]:
     return {name: _payload(run, name) for name in found}
 
 
-def take(run: RunFolder, name: str) -> Any:
+def take(run: RunFolder, name: str, until_done: bool = False) -> Any:
     """Remove a request and return its payload; None as well where there is no such request.
 
-    It is moved away before it is read, so one posted meanwhile is not lost.
+    It is moved away before it is read, so one posted meanwhile is not lost. `until_done`: it is kept aside until
+    `done` says that it was served, and `put_back` finds it where its worker was killed before.
     """
     _known(name)
     refuse_links(run.requests)
-    taken = run.requests / f".{name}.{secrets.token_hex(4)}{PART_SUFFIX}"
+    taken = run.requests / f".{name}.{secrets.token_hex(4)}{_TAKEN}"
     try:
         (run.requests / name).rename(taken)
     except FileNotFoundError:
         return None
     payload = _payload(run, taken.name)
-    with contextlib.suppress(OSError):  # a folder that someone made under that name
-        taken.unlink()
+    if not until_done:
+        done(run, name)
     return payload
+
+
+def done(run: RunFolder, name: str) -> None:
+    """What was taken of that name was served."""
+    for taken in run.requests.glob(f".{name}.*{_TAKEN}"):
+        with contextlib.suppress(OSError):  # a folder that someone made under that name
+            taken.unlink()
+
+
+def put_back(run: RunFolder) -> None:
+    """Requests that a worker took and was ended before it had served them. Only for the worker that has the run."""
+    refuse_links(run.requests)
+    for name in ("checkpoint", "sample"):
+        for taken in sorted(run.requests.glob(f".{name}.*{_TAKEN}"))[-1:]:
+            if not (run.requests / name).exists():
+                taken.rename(run.requests / name)
+    for name in NAMES:
+        done(run, name)
 
 
 def _payload(run: RunFolder, file_name: str) -> Any:

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,12 @@ from loratui.lab.pictures.cells import (
 from loratui.lab.pictures.pictures import damage_of_picture, read_facts
 from loratui.lab.plain import plain
 from loratui.lab.run.asking import shortened
-from loratui.lab.run.events import Event, Series, parse_event
+from loratui.lab.run.events import Event, parse_event
 from loratui.lab.run.lock import is_locked
 from loratui.lab.run.record import Record, read_record
 from loratui.lab.run.runs import RunFolder, damage_of, read_state, resumes
+
+_LINE = 1 << 20  # bytes of a line of a log; ours have some hundred
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,9 @@ def verify(run: RunFolder, progress: Progress = quiet) -> Verification:
         raise LabError(f"{run.path}: a worker has this run; it is verified when it is finished")
     state = read_state(run)
     finished = state.name == "finished"
-    events = list(_events(run))
-    last = next((event for event in reversed(events) if event["kind"] == "state"), {})
-    found = _Looking(run, read_record(run), events, progress, deep=True)
+    log = _Log.read(run)
+    last = next((event for event in reversed(log.events) if event["kind"] == "state"), {})
+    found = _Looking(run, read_record(run), log, progress, deep=True)
     found.look(state.step if finished else max((step for step, _ in resumes(run)), default=0), finished)
     kept = last.get("record_sha256")
     try:
@@ -116,7 +118,7 @@ def verify_end(run: RunFolder, record: Record, step: int) -> Verification:
 
     Of pictures only what they say of themselves is read, since they were written a moment ago.
     """
-    found = _Looking(run, record, list(_events(run)), quiet, deep=False)
+    found = _Looking(run, record, _Log.read(run), quiet, deep=False)
     found.look(step, finished=True)
     return Verification(run.id, "finished", step, found.counts, tuple(found.faults), ())
 
@@ -124,8 +126,8 @@ def verify_end(run: RunFolder, record: Record, step: int) -> Verification:
 class _Looking:
     """One look at a run; collects faults and counts."""
 
-    def __init__(self, run: RunFolder, record: Record, events: Sequence[Event], progress: Progress, deep: bool) -> None:
-        self.run, self.record, self.events, self.progress, self.deep = run, record, events, progress, deep
+    def __init__(self, run: RunFolder, record: Record, log: _Log, progress: Progress, deep: bool) -> None:
+        self.run, self.record, self.log, self.progress, self.deep = run, record, log, progress, deep
         self.again = _run_again(run)
         self.faults: list[Fault] = []
         self.lost: set[int] = set()  # steps whose LoRA is not whole: nothing can be drawn with it
@@ -156,7 +158,7 @@ class _Looking:
 
     def _of(self, kind: str) -> Iterator[Event]:
         """Events of a kind that say their step."""
-        return (event for event in self.events if event["kind"] == kind and type(event.get("step")) is int)
+        return (event for event in self.log.events if event["kind"] == kind and type(event.get("step")) is int)
 
     def _look_at_loras(self, steps: Sequence[int], told: Mapping[int, str]) -> None:
         for step in steps:
@@ -206,7 +208,7 @@ class _Looking:
     def _why(self, step: int) -> str:
         """What the log says of pictures that could not be drawn."""
         begin = f"sampling at step {step} failed: "
-        said = [text for e in self.events if (text := str(e.get("text", ""))).startswith(begin)]
+        said = [text for e in self.log.events if (text := str(e.get("text", ""))).startswith(begin)]
         return f" ({said[-1].removeprefix(begin)})" if said else ""
 
     def _damage(self, picture: Path) -> str:
@@ -221,9 +223,7 @@ class _Looking:
         return f"{first}{_command('--sample', self.run.path)} --checkpoint {step} draws it"
 
     def _look_at_steps(self, reached: int) -> None:
-        series = Series()
-        series.feed(self.events)
-        missing = [step for step in range(1, reached + 1) if step not in series.steps]
+        missing = [step for step in range(1, reached + 1) if step not in self.log.steps]
         if missing:
             what = f"does not tell of step{'s' * (len(missing) > 1)} {shortened(missing)}"
             self.fault(self.run.events_file, what, "the curve has a gap there; nothing else depends on it")
@@ -238,14 +238,33 @@ class _Looking:
         self.counts["saved states"] = (len(states) - len(damages), len(states))
 
 
-def _events(run: RunFolder) -> Iterable[Event]:
-    try:
-        with open_binary(run.events_file) as file:
-            yield from (event for line in file if (event := parse_event(line)) is not None)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise LabError(f"{run.events_file}: {error.strerror}") from error
+@dataclass(frozen=True)
+class _Log:
+    """What a log says: its events but the steps', and which steps count: a run that goes on says again what is past."""
+
+    events: tuple[Event, ...]
+    steps: frozenset[int]
+
+    @classmethod
+    def read(cls, run: RunFolder) -> _Log:
+        events: list[Event] = []
+        steps: set[int] = set()
+        try:
+            with open_binary(run.events_file) as file:
+                for line in iter(lambda: file.readline(_LINE), b""):
+                    event = parse_event(line) or {"kind": ""}
+                    step = event.get("step")
+                    if event["kind"] == "step" and type(step) is int:
+                        steps.add(step)
+                    elif event["kind"] in ("state", "checkpoint", "sample", "warning"):
+                        events.append(event)
+                        if event.get("state") == "running" and type(step) is int:
+                            steps = {one for one in steps if one <= step}
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise LabError(f"{run.events_file}: {error.strerror}") from error
+        return cls(tuple(events), frozenset(steps))
 
 
 def _damage_of_lora(file: Path, told: str | None) -> str:
