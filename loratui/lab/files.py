@@ -125,7 +125,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
                 raise
             raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a read-only file system says so even of what is not there
+            part.unlink()
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import resource
@@ -66,6 +67,19 @@ def test_a_disk_that_takes_no_more_leaves_the_old_file_and_names_it(tmp_path: Pa
     assert out.stdout.strip() == str(path), out.stderr
     assert path.read_text() == "old"
     assert names(tmp_path) == ["big"]
+
+
+def test_a_read_only_file_system_is_told_with_the_name_that_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str | Path, *_: object, **__: object) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(os, "unlink", refuse)  # Linux refuses this also where there is nothing to remove
+    with pytest.raises(OSError) as refused:
+        write_atomic(tmp_path / "scores.json", "{}")
+    assert (refused.value.errno, refused.value.filename) == (errno.EROFS, str(tmp_path / "scores.json"))
 
 
 def test_a_writer_killed_in_the_middle_leaves_the_old_file(tmp_path: Path) -> None:

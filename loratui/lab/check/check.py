@@ -16,7 +16,7 @@ from loratui.lab.check.rules import of_claims, of_comparison, of_place, of_setup
 from loratui.lab.check.setups import CheckedImage, Setup, changes, setups, without
 from loratui.lab.dataset.buckets import Size
 from loratui.lab.dataset.dataset import TrainingImage
-from loratui.lab.dataset.imagefiles import UnreadableImage, quiet, read_rgb
+from loratui.lab.dataset.imagefiles import LARGE, UnreadableImage, quiet, read_rgb
 from loratui.lab.dataset.tokens import Tokenizer
 from loratui.lab.errors import LabError
 from loratui.lab.patience import Progress
@@ -155,15 +155,19 @@ class _Pixels:
             if image.sha256 not in chosen and image.width * image.height <= budget:
                 budget -= image.width * image.height
                 chosen[image.sha256] = image
+        large = [image for image in chosen.values() if image.width * image.height > LARGE]
+        small = [image for image in chosen.values() if image.width * image.height <= LARGE]
         hashes: dict[str, str] = {}
         unreadable: dict[str, UnreadableImage] = {}
-        with quiet(), spread(_decoded, chosen.values(), min(8, os.cpu_count() or 1)) as outcomes:
-            for done, (sha256, outcome) in enumerate(zip(chosen, outcomes, strict=True), start=1):
-                if isinstance(outcome, UnreadableImage):
-                    unreadable[sha256] = outcome
-                else:
-                    hashes[sha256] = outcome
-                progress(done, len(chosen))
+        # Large ones by a single thread: what a thread has once had of memory, it keeps.
+        for images, threads in ((small, min(8, os.cpu_count() or 1)), (large, 1)):
+            with quiet(), spread(_decoded, images, threads) as outcomes:
+                for image, outcome in zip(images, outcomes, strict=True):
+                    if isinstance(outcome, UnreadableImage):
+                        unreadable[image.sha256] = outcome
+                    else:
+                        hashes[image.sha256] = outcome
+                    progress(len(hashes) + len(unreadable), len(chosen))
         findings = tuple(
             Finding("image-unreadable", "error", image.where, error.cause, error.remedy)
             for image in files.values()

@@ -33,6 +33,7 @@ _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 _ORIENTATION = 0x0112
 MOST_PIXELS = 64_000_000  # what is larger costs seconds and gigabytes to look at, and is no picture to train on
 LARGE = 16_000_000  # pixels from which on one is decoded at a time, whatever how many threads look at others
+MOST_BYTES = 512 << 20  # of a file; so many pixels without any compression, at 16 bits, have no more
 _BROKEN = "export or copy the picture again, or take it out of the folder"
 
 
@@ -131,11 +132,15 @@ def quiet() -> Iterator[None]:
 
 def _bytes(path: Path) -> bytes:
     try:
-        mode = path.stat().st_mode
+        status = path.stat()
+        mode = status.st_mode
         if S_ISDIR(mode):
             raise UnreadableImage(path, "a folder, not an image", "rename it or move it elsewhere")
         if not S_ISREG(mode):  # reading a pipe would wait for ever
             raise UnreadableImage(path, "not a regular file", "put the picture itself here")
+        if status.st_size > MOST_BYTES:
+            size = f"{status.st_size >> 20:,} MiB is more than the {MOST_BYTES >> 20} MiB that are read of a picture"
+            raise UnreadableImage(path, size, "make it smaller")
         data = path.read_bytes()
     except FileNotFoundError as error:
         cause = "a link to a file that is not there" if path.is_symlink() else "no such file"

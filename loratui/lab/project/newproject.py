@@ -18,7 +18,7 @@ from typing import Any
 from loratui.lab.dataset.dataset import count_images
 from loratui.lab.dataset.imagefiles import FORMATS
 from loratui.lab.errors import LabError
-from loratui.lab.files import PART_SUFFIX, fsync_folder
+from loratui.lab.files import PART_SUFFIX, fsync_folder, read_text
 from loratui.lab.patience import Progress, quiet
 from loratui.lab.plain import plain
 from loratui.lab.project.project import FILE_NAME, Project, load_project
@@ -115,7 +115,7 @@ def copy_project(source: Path, folder: Path, name: str, progress: Progress = qui
     """A project with the settings (comments and all) and the dataset of another, and none of its runs."""
     file = source / FILE_NAME
     try:
-        text = file.read_bytes().decode("utf-8")
+        text = read_text(file)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise LabError(f"{plain(file)}: cannot be copied: {reason}") from error

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -164,6 +166,29 @@ def test_a_size_far_from_the_training_size_is_said(bench: Bench, size: tuple[int
         assert report.findings == ()
     else:
         assert words in only(report, "image-size").message
+
+
+def test_large_images_are_decoded_by_one_thread_however_many_there_are(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: dict[bool, set[int]] = {True: set(), False: set()}
+    together = threading.Barrier(3)
+
+    def read(path: Path) -> Image.Image:
+        large = path.name.startswith("large")
+        threads[large].add(threading.get_ident())
+        if not large:
+            together.wait(20)  # three at once
+        return Image.new("RGB", (8, 8))
+
+    monkeypatch.setattr(check_module, "read_rgb", read)
+    monkeypatch.setattr(check_module, "LARGE", 64 * 64)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    for number in range(3):
+        bench.image(f"large{number}.png", size=(128, 128))
+        bench.image(f"small{number}.png")
+    assert bench.check().decoded == 6
+    assert [len(threads[large]) for large in (True, False)] == [1, 3]
 
 
 def test_only_part_of_a_huge_dataset_is_decoded_and_that_is_known(

@@ -252,6 +252,11 @@ def truncated(path: Path) -> None:
     path.write_bytes(data[: len(data) * 2 // 3])
 
 
+def huge(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 600 << 20)  # a hole, which takes no room on the disk
+
+
 def one_byte_wrong(path: Path) -> None:
     Image.new("RGB", (64, 64), (1, 2, 3)).save(path)
     data = bytearray(path.read_bytes())
@@ -276,6 +281,7 @@ def one_byte_wrong(path: Path) -> None:
         ("a.png", lambda path: path.symlink_to("nowhere.png"), "link to a file that is not there"),
         ("a.png", lambda path: path.symlink_to("a.png"), "cannot be read"),
         ("a.png", lambda path: os.mkfifo(path), "not a regular file"),
+        ("a.png", huge, "600 MiB is more than the 512 MiB that are read of a picture"),
     ],
 )
 def test_an_image_that_cannot_be_trained_on_is_an_error_with_its_cause(

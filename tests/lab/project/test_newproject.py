@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -275,6 +277,15 @@ def test_a_folder_without_a_project_is_not_copied(shelf: Path) -> None:
     with pytest.raises(LabError, match=r"project\.toml: cannot be copied: No such file"):
         copy_project(shelf / "runs-only", shelf, "two")
     assert names_on(shelf) == ["runs-only"]
+
+
+@pytest.mark.parametrize("put", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), Path.mkdir])
+def test_what_is_no_settings_file_is_not_copied_and_said_at_once(shelf: Path, put: Callable[[Path], object]) -> None:
+    (shelf / "odd").mkdir(parents=True)
+    put(shelf / "odd" / "project.toml")
+    with pytest.raises(LabError, match=r"project\.toml: cannot be copied: (a FIFO|a device|a folder) and no regular"):
+        copy_project(shelf / "odd", shelf, "two")
+    assert names_on(shelf) == ["odd"]
 
 
 # -- names ------------------------------------------------------------------------------------------------------------
