@@ -27,7 +27,7 @@ from loratui.lab.run.record import Record, read_record
 from loratui.lab.run.runs import RunFolder, latest_resume
 
 RESERVE_BYTES = 1 << 16
-FAULTS_TOLD = 20  # of a run that is not whole; --verify tells them all
+FAULTS_TOLD = 3  # of a run that is not whole; --verify tells them all
 
 
 @dataclass(frozen=True)

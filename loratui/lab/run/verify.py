@@ -78,7 +78,8 @@ class Verification:
         """`verified: 10 LoRAs, 80 pictures, …`, or how much of it is not whole."""
         there = ", ".join(f"{whole} {subject}" for subject, (whole, wanted) in self.counts.items() if wanted)
         if self.faults:
-            return f"not whole: {len(self.faults)} of what the plan promised is missing or damaged; whole are {there}"
+            lost = f"{len(self.faults)} of what the plan promised is missing or damaged (--verify tells)"
+            return f"not whole: {lost}; whole: {there}"
         return f"verified: {there}"
 
 
