@@ -216,7 +216,7 @@ class Sitting:
             self._save_state()
         if due_sample:
             reason = self._sample() or reason
-        if "sample" in asked and not self.signals.number:
+        if "sample" in asked:  # by no signal of this process alone: of several, all have to come here
             reason = self._sample(asked["sample"]) or reason
         if self.main and not self.signals.number:  # else what was asked for is taken up by who goes on with the run
             for name in ("checkpoint", "sample"):
