@@ -87,6 +87,10 @@ def forget_steps(run: RunFolder) -> None:
     )
 
 
+def forget_loss(run: RunFolder) -> None:
+    run.events_file.write_text(run.events_file.read_text().replace('"step":3,"epoch":1,"loss"', '"step":3,"l"'))
+
+
 DAMAGES: dict[str, tuple[Callable[[RunFolder], object], str, str]] = {
     "no LoRA": (lambda r: r.checkpoint_file(2).unlink(), "checkpoints/step-000002.safetensors", "missing"),
     "a bit of a LoRA": (
@@ -117,6 +121,13 @@ DAMAGES: dict[str, tuple[Callable[[RunFolder], object], str, str]] = {
     ),
     "no sheet": (lambda r: (r.samples / "sheet-step-000002.png").unlink(), "samples/sheet-step-000002.png", "missing"),
     "a gap in the log": (forget_steps, "events.jsonl", "does not tell of step 3"),
+    "a step without its loss": (
+        lambda r: r.events_file.write_text(
+            r.events_file.read_text().replace('"step":3,"epoch":1,"loss"', '"step":3,"l"')
+        ),
+        "events.jsonl",
+        "does not tell of step 3",
+    ),
     "a bit of a state": (
         lambda r: flip(r.resume_folder(4) / "state.pt"),
         "resume/step-000004",

@@ -182,7 +182,7 @@ def series_of(log: Path) -> tuple[dict[int, float], dict[int, float]]:
                 for past in [number for number in one if number > step]:
                     del one[past]
         elif event.get("kind") in series and isinstance(step, int):
-            series[event["kind"]][step] = event["loss"]
+            series[event["kind"]][step] = event.get("loss")  # None in a line that the campaign itself damaged
     return series["step"], series["probe"]
 
 

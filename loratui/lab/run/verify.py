@@ -33,7 +33,7 @@ from loratui.lab.pictures.cells import (
 from loratui.lab.pictures.pictures import damage_of_picture, read_facts
 from loratui.lab.plain import plain
 from loratui.lab.run.asking import shortened
-from loratui.lab.run.events import Event, parse_event
+from loratui.lab.run.events import Event, parse_event, parse_number
 from loratui.lab.run.lock import is_locked
 from loratui.lab.run.record import Record, read_record
 from loratui.lab.run.runs import RunFolder, damage_of, read_state, resumes
@@ -256,7 +256,8 @@ class _Log:
                     event = parse_event(line) or {"kind": ""}
                     step = event.get("step")
                     if event["kind"] == "step" and type(step) is int:
-                        steps.add(step)
+                        if parse_number(event.get("loss")) is not None:
+                            steps.add(step)
                     elif event["kind"] in ("state", "checkpoint", "sample", "warning"):
                         events.append(event)
                         if event.get("state") == "running" and type(step) is int:
