@@ -21,6 +21,7 @@ from loratui.tui.dialogs.conflict import ConflictDialog
 from loratui.tui.dialogs.importing import ImportDialog
 from loratui.tui.dialogs.report import Report
 from loratui.tui.places import Place
+from loratui.tui.screens import datasetwork
 from loratui.tui.screens.dataset import DatasetScreen
 from tests.tui.conftest import run, until
 
@@ -79,6 +80,12 @@ def caption(project: Path, name: str = "circle") -> str:
 
 
 # -- one caption -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine half a second may pass between a key and what another program writes after it."""
+    monkeypatch.setattr(datasetwork, "SAVE_AFTER", 3.0)
 
 
 def test_a_caption_is_saved_while_it_is_typed(project: Path) -> None:
@@ -206,7 +213,7 @@ def test_another_programs_change_is_shown(project: Path) -> None:
     run(story())
 
 
-def test_changes_of_other_tags_are_merged(project: Path) -> None:
+def test_changes_of_other_tags_are_merged(project: Path, unhurried: None) -> None:
     async def story() -> None:
         async with bench(project) as b:
             await b.pilot.press("enter")
@@ -219,7 +226,7 @@ def test_changes_of_other_tags_are_merged(project: Path) -> None:
     assert caption(project) == "theirs, myshape, circle, ours\n"
 
 
-def test_a_conflict_is_asked_about_and_nothing_is_written_until_it_is_decided(project: Path) -> None:
+def test_a_conflict_is_asked_about_and_nothing_is_written_until_it_is_decided(project: Path, unhurried: None) -> None:
     async def story() -> None:
         async with bench(project) as b:
             await b.pilot.press("enter")
@@ -245,7 +252,7 @@ def test_a_conflict_is_asked_about_and_nothing_is_written_until_it_is_decided(pr
     run(story())
 
 
-def test_theirs_can_be_kept(project: Path) -> None:
+def test_theirs_can_be_kept(project: Path, unhurried: None) -> None:
     async def story() -> None:
         async with bench(project) as b:
             await b.pilot.press("enter")
@@ -260,7 +267,9 @@ def test_theirs_can_be_kept(project: Path) -> None:
     assert caption(project) == "myshape, ring\n"
 
 
-def test_a_caption_in_conflict_when_the_bench_ends_is_put_aside_and_overwrites_nothing(project: Path) -> None:
+def test_a_caption_in_conflict_when_the_bench_ends_is_put_aside_and_overwrites_nothing(
+    project: Path, unhurried: None
+) -> None:
     async def story() -> None:
         async with bench(project) as b:
             await b.pilot.press("enter")
