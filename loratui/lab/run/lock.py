@@ -52,8 +52,12 @@ class RunLock:
                     + "; watch it, or ask it to stop, instead of starting it again"
                 )
             time.sleep(0.02)
-        os.ftruncate(file, 0)
-        os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(file, 0)
+            os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:  # of a full disk
+            os.close(file)
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
         self._file = file
 
     def release(self) -> None:
